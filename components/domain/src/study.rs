@@ -1,0 +1,88 @@
+//! Studies: what may follow what, and what images and reports do to them.
+
+use crate::{enumeration::enumeration, transition::Transition};
+
+enumeration! {
+    StudyStatus {
+        Scheduled = "SCHEDULED",
+        Arrived = "ARRIVED",
+        InProgress = "IN_PROGRESS",
+        Completed = "COMPLETED",
+        Preliminary = "PRELIMINARY",
+        Final = "FINAL",
+        Cancelled = "CANCELLED",
+    }
+}
+
+impl StudyStatus {
+    /// The steps that a person takes. PRELIMINARY and FINAL are reached and left through a report only.
+    pub fn step(from: Self, to: Self) -> Transition {
+        use StudyStatus::{Arrived, Cancelled, Completed, InProgress, Scheduled};
+        match (from, to) {
+            (Scheduled, Arrived | InProgress | Cancelled) => Transition::Free,
+            (Arrived, InProgress | Cancelled) => Transition::Free,
+            (Arrived, Scheduled) => Transition::WithReason,
+            // At least one image, which the SQL function counts.
+            (InProgress, Completed) => Transition::Free,
+            // Discontinued: the images that were made stay.
+            (InProgress, Cancelled) => Transition::WithReason,
+            // Reopened; the SQL function lets it pass only while there is no report.
+            (Completed, InProgress) => Transition::WithReason,
+            _ => Transition::Never,
+        }
+    }
+
+    /// What the first image moves to IN_PROGRESS.
+    pub const BEFORE_IMAGES: &'static [Self] = &[Self::Scheduled, Self::Arrived];
+
+    /// Nothing more is expected of a study here: when all of an order's studies are, the order may be completed.
+    pub const SETTLED: &'static [Self] = &[Self::Completed, Self::Preliminary, Self::Final, Self::Cancelled];
+
+    /// A study with a report: late images attach, but its reader is told.
+    pub const REPORTED: &'static [Self] = &[Self::Preliminary, Self::Final];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{OrderStatus, transition::table};
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_machine_is_the_table_of_the_contract() {
+        insta::assert_snapshot!(table(StudyStatus::ALL, StudyStatus::step, StudyStatus::as_str), @r"
+        SCHEDULED -> ARRIVED, IN_PROGRESS, CANCELLED
+        ARRIVED -> SCHEDULED (r), IN_PROGRESS, CANCELLED
+        IN_PROGRESS -> COMPLETED, CANCELLED (r)
+        COMPLETED -> IN_PROGRESS (r)
+        PRELIMINARY -> nothing
+        FINAL -> nothing
+        CANCELLED -> nothing
+        ");
+    }
+
+    fn statuses() -> impl Strategy<Value = StudyStatus> {
+        prop::sample::select(StudyStatus::ALL)
+    }
+
+    proptest! {
+        #[test]
+        fn no_walk_of_allowed_steps_reaches_a_report_or_leaves_cancelled(walk in prop::collection::vec(statuses(), 0..40)) {
+            let mut status = StudyStatus::Scheduled;
+            for next in walk {
+                if StudyStatus::step(status, next) != Transition::Never {
+                    prop_assert_ne!(status, StudyStatus::Cancelled);
+                    status = next;
+                }
+                prop_assert!(!StudyStatus::REPORTED.contains(&status));
+            }
+        }
+
+        #[test]
+        fn an_order_that_follows_its_study_takes_only_steps_of_its_own_machine(study in statuses()) {
+            if let Some(target) = OrderStatus::following(study) {
+                prop_assert!(OrderStatus::ALL.iter().any(|from| OrderStatus::step(*from, target) != Transition::Never));
+            }
+        }
+    }
+}

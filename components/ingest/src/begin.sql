@@ -1,0 +1,29 @@
+-- ingest.begin: take up a blob that has arrived. Acts across organizations: the upload's row knows whose it is.
+-- Answers the row, or {"settled": status} when there is nothing left to do.
+create or replace function ingest.begin(cx jsonb, ask jsonb) returns jsonb
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+    u imaging.uploads;
+begin
+    perform imaging.enter(cx || '{"organization": "*"}');
+    -- What ends the component each time it is taken up is not taken up for ever.
+    update imaging.uploads
+       set status = 'QUARANTINED', reason = 'repeatedly_failed', updated_at = imaging.clock()
+     where id = (ask->>'id')::uuid and status = 'RECEIVED' and attempts >= 8;
+    update imaging.uploads
+       set status = 'RECEIVED', attempts = attempts + 1, updated_at = imaging.clock(),
+           received_at = coalesce(received_at, imaging.clock())
+     where id = (ask->>'id')::uuid and status in ('EXPECTED', 'RECEIVED', 'EXPIRED')
+       and reason is distinct from 'image_deleted'
+    returning * into u;
+    if found then
+        return imaging.done(jsonb_build_object('organization', u.organization, 'blob', u.blob));
+    end if;
+    select * into u from imaging.uploads where id = (ask->>'id')::uuid;
+    if not found then
+        return imaging.refuse('not_found');
+    end if;
+    return imaging.done(jsonb_build_object('settled', u.status));
+end
+$$;

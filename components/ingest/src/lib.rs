@@ -1,0 +1,37 @@
+//! Ingest: uploads and what became of them, storage's events, and the sweep that finds what no event announced.
+//! However a blob is found, [`take::take`] is what reads and files it.
+
+mod event;
+mod filing;
+mod header;
+mod list;
+mod offer;
+mod read;
+mod sweep;
+mod take;
+
+use service::{Context, Error, Method, Reply, Result};
+use spin_sdk::http::{IntoResponse, Request};
+use spin_sdk::http_service;
+
+#[http_service]
+async fn handle(request: Request) -> impl IntoResponse {
+    service::serve(request, routes).await
+}
+
+async fn routes(cx: &Context) -> Result<Reply> {
+    match (cx.segments().as_slice(), cx.method()) {
+        (["api", "uploads"], &Method::POST) => offer::offer(cx).await,
+        (["api", "uploads"], _) => Err(Error::MethodNotAllowed("POST")),
+        (["api", "ingest"], &Method::GET) => list::list(cx).await,
+        (["api", "ingest"], _) => Err(Error::MethodNotAllowed("GET")),
+        (["api", "ingest", id], &Method::GET) => read::read(cx, cx.id(id)?).await,
+        (["api", "ingest", _], _) => Err(Error::MethodNotAllowed("GET")),
+        (["events", "blob"], &Method::OPTIONS) => Ok(event::handshake(cx)),
+        (["events", "blob"], &Method::POST) => event::receive(cx).await,
+        (["events", "blob"], _) => Err(Error::MethodNotAllowed("OPTIONS, POST")),
+        (["tasks", "sweep"], &Method::POST) => sweep::sweep(cx).await,
+        (["tasks", "sweep"], _) => Err(Error::MethodNotAllowed("POST")),
+        _ => Err(Error::NotFound),
+    }
+}

@@ -1,0 +1,16 @@
+-- orders.of_patient: every order of one patient that the caller may read, newest first
+create or replace function orders.of_patient(cx jsonb, ask jsonb) returns jsonb
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+    documents jsonb;
+begin
+    perform imaging.enter(cx);
+    select coalesce(jsonb_agg(orders.with_studies(o) order by o.id desc), '[]')
+      into documents
+      from orders.matching(cx, ask) as o;
+
+    perform audit.append(cx, 'order.list', 'order', null, null, array[ask->>'patientId']);
+    return imaging.done(documents);
+end
+$$;

@@ -1,0 +1,34 @@
+-- orders.place: a new order; its accession number is the given one, or a new one
+create or replace function orders.place(cx jsonb, ask jsonb) returns jsonb
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+    placed imaging.orders;
+begin
+    perform imaging.enter(cx);
+    loop
+        insert into imaging.orders (
+            organization, id, order_number, accession_number, patient_id, provider_id, facility_id, priority,
+            modality, body_part, urgency, transport_required, contrast_allergy, status, scheduled_at,
+            requested_by, requested_at, sealed, created_at, updated_at)
+        values (
+            cx->>'organization', (ask->>'id')::uuid, imaging.issue_number('IMG-'),
+            coalesce(ask->>'accessionNumber', imaging.issue_number('ACC-')), ask->>'patientId',
+            ask->>'providerId', ask->>'facilityId', ask->>'priority', ask->>'modality', ask->>'bodyPart',
+            ask->>'urgency', (ask->>'transportRequired')::boolean, (ask->>'contrastAllergy')::boolean, 'PENDING',
+            (ask->>'scheduledAt')::timestamptz, cx->>'actor', imaging.clock(), ask->'sealed', imaging.clock(),
+            imaging.clock())
+        on conflict do nothing
+        returning * into placed;
+        exit when found;
+        -- A number that we issue may have been given to another order by hand: issue the next.
+        if ask->>'accessionNumber' is not null then
+            return imaging.refuse('duplicate', jsonb_build_object('field', 'accessionNumber'));
+        end if;
+    end loop;
+
+    perform audit.append(cx, 'order.place', 'order', placed.id, placed.version, array[placed.patient_id]);
+    perform outbox.append(cx, 'order.placed', 'order', placed.id, placed.version);
+    return imaging.done(orders.with_studies(placed));
+end
+$$;

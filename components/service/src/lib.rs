@@ -1,0 +1,28 @@
+//! The guest's toolkit over the runtime's SDK: what every family needs and none should write again.
+//!
+//! It knows requests, callers, the database call, blobs and sealed text, and no radiology noun.
+
+mod auth;
+pub mod blob;
+mod body;
+mod context;
+mod db;
+mod error;
+mod log;
+mod page;
+mod query;
+mod reply;
+pub mod seal;
+mod serve;
+mod settings;
+
+pub use body::Body;
+pub use context::{Context, Authorized};
+pub use error::{Error, FieldFault, Refusal, Result};
+pub use page::Page;
+pub use query::Query;
+pub use reply::Reply;
+pub use serve::serve;
+pub use settings::{setting, Setting};
+
+pub use http::Method;

@@ -1,0 +1,68 @@
+use domain::{Line, OrderStatus, Prose, Right, StudyId, StudyStatus, sources};
+use serde_json::{Map, Value, json};
+use service::{Authorized, Body, Context, Reply, Result};
+
+use crate::refusal;
+
+/// Changes who performed a study, where and what it shows, or takes a step of its state machine.
+pub(crate) async fn change(cx: &Context, study: StudyId) -> Result<Reply> {
+    let caller = cx.require(Right::MoveStudy).await?;
+
+    let mut body = cx.body().await?;
+    let texts = ["performingPhysician", "operatorName", "stationName", "studyDescription"]
+        .map(|name| (name.to_owned(), body.optional::<Line>(name)));
+    let status = body.optional::<StudyStatus>("status");
+    if status.is_none() && texts.iter().all(|(_, text)| text.is_none()) {
+        body.fault("body", "must change something: a text or the status");
+    }
+    let reason = finish(body)?;
+
+    let fields = texts.into_iter().map(|(name, text)| (name, json!(text))).collect();
+    apply(cx, &caller, study, fields, status, reason).await
+}
+
+/// Takes a step of a study's state machine.
+pub(crate) async fn change_status(cx: &Context, study: StudyId) -> Result<Reply> {
+    let caller = cx.require(Right::MoveStudy).await?;
+
+    let mut body = cx.body().await?;
+    let status = body.required::<StudyStatus>("status");
+    let reason = finish(body)?;
+
+    apply(cx, &caller, study, Map::new(), status, reason).await
+}
+
+fn finish(mut body: Body) -> Result<Option<Prose>> {
+    let reason = body.optional::<Prose>("reason");
+    body.finish()?;
+    Ok(reason)
+}
+
+async fn apply(
+    cx: &Context,
+    caller: &Authorized<'_>,
+    study: StudyId,
+    mut ask: Map<String, Value>,
+    status: Option<StudyStatus>,
+    reason: Option<Prose>,
+) -> Result<Reply> {
+    let reason = status.and(reason).map(|reason| json!(reason));
+    ask.extend([
+        ("id".to_owned(), json!(study)),
+        ("ifVersion".to_owned(), json!(cx.if_version()?)),
+        ("reach".to_owned(), caller.reach_of(Right::ReadStudies)),
+        ("within".to_owned(), json!([caller.reach])),
+        ("sealed".to_owned(), caller.seal.fields("studies", study, [("statusReason", reason)])?),
+    ]);
+    if let Some(status) = status {
+        ask.extend([
+            ("status".to_owned(), json!(status)),
+            ("from".to_owned(), sources(StudyStatus::ALL, StudyStatus::step, status)),
+            ("reopenedFrom".to_owned(), json!([StudyStatus::Completed])),
+            ("follow".to_owned(), OrderStatus::follow(status)),
+        ]);
+    }
+    let changed =
+        caller.call("studies.change", Value::Object(ask)).await.map_err(refusal::explain(status))?;
+    Ok(Reply::resource("study", changed))
+}

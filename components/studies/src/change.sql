@@ -1,0 +1,64 @@
+-- studies.change: lock the order and the study, check, change the study, and let the order follow
+create or replace function studies.change(cx jsonb, ask jsonb) returns jsonb
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+    s imaging.studies;
+    refusal jsonb;
+begin
+    perform imaging.enter(cx);
+    s := studies.lock(cx, (ask->>'id')::uuid);
+    if s.id is null then
+        return imaging.refuse('not_found');
+    end if;
+    refusal := coalesce(
+        imaging.refused_row(ask, s.facility_id, s.provider_id, s.patient_id),
+        imaging.refused_version(ask, s.version),
+        case when ask ? 'status' then imaging.refused_step(ask, s.status) end,
+        case
+            when ask->>'status' = 'COMPLETED' and s.number_of_instances = 0 then imaging.refuse('no_images')
+            when ask->>'status' = 'IN_PROGRESS' and ask->'reopenedFrom' ? s.status and exists (
+                select from imaging.reports r where r.organization = s.organization and r.study_id = s.id
+            ) then imaging.refuse('report_exists')
+        end);
+    if refusal is not null then
+        return refusal;
+    end if;
+
+    update imaging.studies
+       set performing_physician = coalesce(ask->>'performingPhysician', performing_physician),
+           operator_name = coalesce(ask->>'operatorName', operator_name),
+           station_name = coalesce(ask->>'stationName', station_name),
+           study_description = coalesce(ask->>'studyDescription', study_description),
+           status = coalesce(ask->>'status', status),
+           sealed = imaging.merge_sealed(sealed, ask->'sealed'),
+           version = version + 1,
+           updated_at = imaging.clock()
+     where organization = s.organization and id = s.id
+    returning * into s;
+
+    if ask ? 'status' then
+        perform orders.follow_study(cx, s.order_id, ask->'follow', ask->'sealed'->>'statusReason');
+    end if;
+    perform audit.append(
+        cx, 'study.change', 'study', s.id, s.version, array[s.patient_id], ask->'sealed'->>'statusReason');
+    perform outbox.append(cx, 'study.changed', 'study', s.id, s.version);
+    return imaging.done(studies.document(s));
+end
+$$;
+
+-- studies.lock: a study with its order locked first, then itself, so that nobody waits for somebody who waits
+create or replace function studies.lock(cx jsonb, locked uuid) returns imaging.studies
+language plpgsql volatile
+as $$
+declare
+    s imaging.studies;
+begin
+    perform from imaging.orders o
+      join imaging.studies mine on mine.organization = o.organization and mine.order_id = o.id
+     where mine.organization = cx->>'organization' and mine.id = locked
+       for update of o;
+    select * into s from imaging.studies where organization = cx->>'organization' and id = locked for update;
+    return s;
+end
+$$;

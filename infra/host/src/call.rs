@@ -1,0 +1,183 @@
+//! One request on its way through the host, and what it cost.
+
+use futures::task::AtomicWaker;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+use tokio::sync::OwnedSemaphorePermit;
+
+/// A request that a component is answering.
+#[derive(Debug)]
+pub struct Call {
+    pub id: String,
+    pub deadline: Instant,
+    pub cost: Cost,
+    /// Held until both the client has its answer and the component is done with the question.
+    pub permit: Option<Arc<OwnedSemaphorePermit>>,
+    slot: OnceLock<Arc<Slot>>,
+}
+
+impl Call {
+    pub fn new(id: String, deadline: Instant, permit: Option<Arc<OwnedSemaphorePermit>>) -> Self {
+        Self { id, deadline, cost: Cost::default(), permit, slot: OnceLock::new() }
+    }
+
+    pub fn occupy(&self, slot: Arc<Slot>) {
+        slot.busy.store(true, SeqCst);
+        // A call enters one instance only, so that there is nothing to replace.
+        drop(self.slot.set(slot));
+    }
+}
+
+impl Drop for Finished {
+    fn drop(&mut self) {
+        if let Some(slot) = self.0.slot.get() {
+            slot.release();
+        }
+    }
+}
+
+/// Frees the instance for the next request once the whole reply is sent, or nobody waits for it any more.
+#[derive(Debug)]
+pub struct Finished(pub Arc<Call>);
+
+/// Whether an instance is still busy with a request. The handler counts a request as answered when the head of the
+/// reply is there; while its body is on the way the next one must not get in, for a trap would end both.
+#[derive(Debug, Default)]
+pub struct Slot {
+    busy: AtomicBool,
+    turned_away: AtomicBool,
+    waker: AtomicWaker,
+}
+
+impl Slot {
+    pub fn is_free(&self) -> bool {
+        let busy = self.busy.load(SeqCst);
+        self.turned_away.store(busy, SeqCst);
+        !busy
+    }
+
+    /// Called whenever the instance has nothing to do: it wants to know when it has become free.
+    pub fn wait(&self, waker: &std::task::Waker) {
+        self.waker.register(waker);
+        if !self.busy.load(SeqCst) && self.turned_away.swap(false, SeqCst) {
+            waker.wake_by_ref();
+        }
+    }
+
+    fn release(&self) {
+        self.busy.store(false, SeqCst);
+        self.waker.wake();
+    }
+}
+
+/// What a request cost: the round trips that it made, and how long they took.
+#[derive(Debug, Default)]
+pub struct Cost {
+    statements: AtomicU64,
+    prepared: AtomicU64,
+    database_micros: AtomicU64,
+    requests: AtomicU64,
+    bytes_in: AtomicU64,
+    http_micros: AtomicU64,
+}
+
+impl Cost {
+    /// A statement was executed; one that the connection did not know costs a round trip more, to prepare it.
+    pub fn statement(&self, prepared: bool, took: Duration) {
+        self.statements.fetch_add(1, Relaxed);
+        self.prepared.fetch_add(u64::from(prepared), Relaxed);
+        self.database_micros.fetch_add(micros(took), Relaxed);
+    }
+
+    pub fn request(&self, took: Duration) {
+        self.requests.fetch_add(1, Relaxed);
+        self.http_micros.fetch_add(micros(took), Relaxed);
+    }
+
+    pub fn body(&self, bytes: u64, took: Duration) {
+        self.bytes_in.fetch_add(bytes, Relaxed);
+        self.http_micros.fetch_add(micros(took), Relaxed);
+    }
+
+    pub fn profile(&self) -> Profile {
+        let millis = |micros: &AtomicU64| micros_to_millis(micros.load(Relaxed));
+        Profile {
+            db_calls: self.statements.load(Relaxed),
+            db_prepares: self.prepared.load(Relaxed),
+            db_ms: millis(&self.database_micros),
+            http_calls: self.requests.load(Relaxed),
+            http_bytes_in: self.bytes_in.load(Relaxed),
+            http_ms: millis(&self.http_micros),
+        }
+    }
+}
+
+/// [`Cost`] at one moment, under the names of the log.
+#[derive(Debug, Default, PartialEq)]
+pub struct Profile {
+    pub db_calls: u64,
+    pub db_prepares: u64,
+    pub db_ms: f64,
+    pub http_calls: u64,
+    pub http_bytes_in: u64,
+    pub http_ms: f64,
+}
+
+impl Profile {
+    /// As the header `x-profile` carries it: `name=value` parted by spaces.
+    pub fn header(&self) -> String {
+        let Self { db_calls, db_prepares, db_ms, http_calls, http_bytes_in, http_ms } = self;
+        format!(
+            "db_calls={db_calls} db_prepares={db_prepares} db_ms={db_ms:.3} \
+             http_calls={http_calls} http_bytes_in={http_bytes_in} http_ms={http_ms:.3}"
+        )
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "52 bits of microseconds are 142 years")]
+pub fn micros_to_millis(micros: u64) -> f64 {
+    micros as f64 / 1000.0
+}
+
+/// Milliseconds with three decimals, for the log.
+pub fn millis(duration: Duration) -> f64 {
+    micros_to_millis(micros(duration))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cost_adds_up() {
+        let cost = Cost::default();
+        cost.statement(true, Duration::from_micros(1500));
+        cost.statement(false, Duration::from_micros(500));
+        cost.request(Duration::from_millis(2));
+        cost.body(65536, Duration::from_millis(1));
+
+        let header = cost.profile().header();
+
+        assert_eq!(
+            header,
+            "db_calls=2 db_prepares=1 db_ms=2.000 http_calls=1 http_bytes_in=65536 http_ms=3.000"
+        );
+    }
+
+    #[test]
+    fn an_instance_is_free_again_when_the_reply_is_sent() {
+        let slot = Arc::new(Slot::default());
+        let call = Arc::new(Call::new("1".to_owned(), Instant::now(), None));
+        assert!(slot.is_free());
+
+        call.occupy(Arc::clone(&slot));
+        assert!(!slot.is_free());
+        drop(Finished(call));
+        assert!(slot.is_free());
+    }
+}

@@ -1,0 +1,2 @@
+pub mod dicom;
+pub mod files;

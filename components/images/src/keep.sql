@@ -1,5 +1,6 @@
 -- images.keep: the row of an image whose blob is complete and read, or what stands in its way.
--- The caller holds the locks of the order and the study. Answers {"kept": id} or {"duplicate": id} or {"conflict": [fields]}.
+-- The caller holds the locks of the order and the study. Answers {"kept": id}, {"duplicate": id} or {"conflict": [fields]};
+-- or {"announced": id} when the image has a row already that what is sealed has to be sealed for.
 create or replace function images.keep(cx jsonb, s imaging.studies, u imaging.uploads, ask jsonb) returns jsonb
 language plpgsql volatile
 as $$
@@ -20,6 +21,9 @@ begin
             return jsonb_build_object('duplicate', i.id);
         end if;
         return jsonb_build_object('conflict', array['content'], 'image', i.id);
+    end if;
+    if found and i.id <> (ask->>'imageId')::uuid then
+        return jsonb_build_object('announced', i.id);
     end if;
 
     insert into imaging.images (

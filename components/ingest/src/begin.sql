@@ -18,7 +18,7 @@ begin
        and reason is distinct from 'image_deleted'
     returning * into u;
     if found then
-        return imaging.done(jsonb_build_object('organization', u.organization, 'blob', u.blob));
+        return imaging.done(jsonb_build_object('organization', u.organization, 'blob', u.blob, 'image', u.image_id));
     end if;
     select * into u from imaging.uploads where id = (ask->>'id')::uuid;
     if not found then

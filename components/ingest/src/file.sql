@@ -29,7 +29,9 @@ begin
     end if;
 
     kept := images.keep(cx, s, u, ask);
-    if kept ? 'duplicate' then
+    if kept ? 'announced' then
+        return imaging.done(jsonb_build_object('announced', kept->'announced'));
+    elsif kept ? 'duplicate' then
         u := ingest.conclude(
             cx, u, 'DUPLICATE', null, '{}', (kept->>'duplicate')::uuid, s.id, (ask->>'size')::bigint, ask->>'contentMD5');
     elsif kept ? 'conflict' then
@@ -102,7 +104,9 @@ begin
     if s.id is null then
         -- Another image of the same study was filed while this one waited for the order.
         select id into place from imaging.studies
-         where organization = u.organization and accession_number = o.accession_number;
+         where organization = u.organization
+           and (accession_number = o.accession_number or study_instance_uid = ask->>'studyInstanceUID')
+         limit 1;
     else
         place := s.id;
         perform orders.follow_study(cx, o.id, ask->'registered');

@@ -14,7 +14,7 @@ const COLUMNS: [&str; 6] =
     ["seriesInstanceUID", "sopInstanceUID", "sopClassUID", "transferSyntaxUID", "seriesNumber", "instanceNumber"];
 
 /// Everything that `ingest.file` has to know of an upload whose header was read.
-pub(crate) fn ask(upload: UploadId, read: &Read, header: &Header, seal: &Seal) -> Result<Value> {
+pub(crate) fn ask(upload: UploadId, image: ImageId, read: &Read, header: &Header, seal: &Seal) -> Result<Value> {
     let facts = &header.facts;
     let mut ask = object(&facts.image)?;
     let attributes: Map<String, Value> = ask
@@ -24,7 +24,6 @@ pub(crate) fn ask(upload: UploadId, read: &Read, header: &Header, seal: &Seal) -
         .collect();
     ask.retain(|name, _| COLUMNS.contains(&name.as_str()));
 
-    let image = ImageId::mint();
     let metadata = serde_json::to_value(&header.metadata).map_err(unwritable)?;
     let new_study = StudyId::mint();
     let digests = digests(&facts.patient, seal)?;

@@ -1,6 +1,6 @@
 //! What is done with a blob that has arrived, however it was found. It is done once, however often it is found.
 
-use domain::{IngestStatus, StudyId, UploadId};
+use domain::{ImageId, IngestStatus, StudyId, UploadId};
 use serde_json::{Value, json};
 use service::{Context, Error, Result, blob::Storage, seal::Seal};
 
@@ -41,8 +41,15 @@ pub(crate) async fn take(cx: &Context, storage: &Storage, upload: UploadId) -> R
     };
 
     let seal = Seal::of(&organization).await?;
-    let filed =
-        cx.call_as(ACTOR, &organization, "ingest.file", filing::ask(upload, &read, header, &seal)?).await?;
+    let image = text(&begun, "image").and_then(|id| id.parse().ok()).unwrap_or_else(ImageId::mint);
+    let file = async |image| {
+        cx.call_as(ACTOR, &organization, "ingest.file", filing::ask(upload, image, &read, header, &seal)?).await
+    };
+    let mut filed = file(image).await?;
+    // Announced by another upload than this one: what is sealed has to be sealed for the image's own row.
+    if let Some(announced) = text(&filed, "announced").and_then(|id| id.parse().ok()) {
+        filed = file(announced).await?;
+    }
     if let Some(fill) = missing_of_patient(&filed, header, &seal)? {
         cx.call_as(ACTOR, &organization, "studies.fill", fill).await?;
     }

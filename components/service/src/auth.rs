@@ -5,7 +5,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
 
-use crate::{Context, Error, Result, Setting, setting, settings};
+use crate::{Context, Error, Result, Setting, jwt_crypto, setting, settings};
 
 /// The claims of a token, as the platform issues them.
 #[derive(Deserialize)]
@@ -29,6 +29,7 @@ static VERIFIER: Setting<Verifier> = Setting::new();
 
 impl Verifier {
     async fn from_settings() -> Result<Self> {
+        jwt_crypto::install();
         let secret = setting("jwt_secret").await?;
         // One algorithm for this key, whatever the token's header says (RFC 8725 3.1).
         let mut validation = Validation::new(Algorithm::HS256);

@@ -8,6 +8,7 @@ mod body;
 mod context;
 mod db;
 mod error;
+mod jwt_crypto;
 mod log;
 mod page;
 mod query;

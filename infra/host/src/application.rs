@@ -1,8 +1,8 @@
 //! The application: its routes, its components, and what happens to a request between the two.
 
 use crate::admission::Admission;
-use crate::call::{Call, Finished, millis};
-use crate::guest::Handler;
+use crate::call::{Admitted, Call, Finished, millis};
+use crate::guest::{Handler, Shared};
 use crate::reply::{self, Code};
 use crate::route::{Match, Router};
 use bytes::Bytes;
@@ -39,6 +39,7 @@ pub struct Application {
     pub admission: Admission,
     pub deadline: Duration,
     pub profile: bool,
+    pub shared: Arc<Shared>,
 }
 
 impl Application {
@@ -56,17 +57,18 @@ impl Application {
         };
         let route = found.route.pattern.as_str();
         let deadline = started + self.deadline;
-        let Some(permit) = self.admission.enter(&path, origin).await else {
+        let Some(place) = self.admission.enter(&path, origin).await else {
             return record.finish(&id, route, reply::failure(Code::Overloaded, &id), None);
         };
 
-        let call = Arc::new(Call::new(id, deadline, Some(Arc::new(permit))));
-        let finished = Finished(Arc::clone(&call));
+        let call = Arc::new(Call::new(id, deadline));
+        let admitted = Admitted { call: Arc::clone(&call), place: Arc::new(place) };
+        let finished = Finished(admitted.clone());
         let handler = found.target.clone();
         if prepare(&mut request, &found, &call.id, origin).is_err() {
             return record.finish(&call.id, route, reply::failure(Code::BadRequest, &call.id), None);
         }
-        let handled = handler.handle(Arc::clone(&call), request);
+        let handled = handler.handle(admitted, request);
         let response = match tokio::time::timeout_at((deadline + GRACE).into(), handled).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => reply::failure(why(&error, &call), &call.id),
@@ -78,7 +80,7 @@ impl Application {
 
 /// What an error of the handler means to a client. The instance's own error is logged where it ends.
 fn why(error: &wasmtime::Error, call: &Call) -> Code {
-    if let Some(error) = error.downcast_ref::<InstantiationError<Arc<Call>>>() {
+    if let Some(error) = error.downcast_ref::<InstantiationError<Admitted>>() {
         tracing::warn!(request_id = call.id, error = %format!("{:#}", error.error), "cannot make an instance");
         return Code::Overloaded;
     }
@@ -170,8 +172,8 @@ impl Record {
             headers.insert(REQUEST_ID, id);
         }
         if self.profile
-            && let Some(Finished(call)) = &finished
-            && let Ok(profile) = HeaderValue::from_str(&call.cost.profile().header())
+            && let Some(Finished(admitted)) = &finished
+            && let Ok(profile) = HeaderValue::from_str(&admitted.call.cost.profile().header())
         {
             headers.insert(PROFILE, profile);
         }
@@ -196,7 +198,7 @@ impl Drop for Sent {
         let Self { record, id, route, status, finished } = self;
         let method = record.method.as_str();
         let duration_ms = millis(record.started.elapsed());
-        let profile = finished.as_ref().map(|finished| finished.0.cost.profile()).unwrap_or_default();
+        let profile = finished.as_ref().map(|finished| finished.0.call.cost.profile()).unwrap_or_default();
         match record.origin {
             Origin::Timer => tracing::debug!(method, route, status, duration_ms, request_id = id, "request"),
             _ if record.profile => tracing::info!(

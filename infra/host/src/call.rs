@@ -12,14 +12,12 @@ pub struct Call {
     pub id: String,
     pub deadline: Instant,
     pub cost: Cost,
-    /// Held until both the client has its answer and the component is done with the question.
-    pub permit: Option<Arc<OwnedSemaphorePermit>>,
     slot: OnceLock<Arc<Slot>>,
 }
 
 impl Call {
-    pub fn new(id: String, deadline: Instant, permit: Option<Arc<OwnedSemaphorePermit>>) -> Self {
-        Self { id, deadline, cost: Cost::default(), permit, slot: OnceLock::new() }
+    pub fn new(id: String, deadline: Instant) -> Self {
+        Self { id, deadline, cost: Cost::default(), slot: OnceLock::new() }
     }
 
     pub fn occupy(&self, slot: Arc<Slot>) {
@@ -29,17 +27,26 @@ impl Call {
     }
 }
 
+/// A call and its place among those that run. The client's side holds one and the instance another, so that the place
+/// comes free when both are done: neither a client that leaves nor one that reads slowly lets more in.
+#[derive(Clone, Debug)]
+pub struct Admitted {
+    pub call: Arc<Call>,
+    pub place: Arc<OwnedSemaphorePermit>,
+}
+
+/// The client's side of a call. When dropped the whole reply is sent, or nobody waits for it any more, and the instance
+/// may take the next request.
+#[derive(Debug)]
+pub struct Finished(pub Admitted);
+
 impl Drop for Finished {
     fn drop(&mut self) {
-        if let Some(slot) = self.0.slot.get() {
+        if let Some(slot) = self.0.call.slot.get() {
             slot.release();
         }
     }
 }
-
-/// Frees the instance for the next request once the whole reply is sent, or nobody waits for it any more.
-#[derive(Debug)]
-pub struct Finished(pub Arc<Call>);
 
 /// Whether an instance is still busy with a request. The handler counts a request as answered when the head of the
 /// reply is there; while its body is on the way the next one must not get in, for a trap would end both.
@@ -172,12 +179,13 @@ mod tests {
     #[test]
     fn an_instance_is_free_again_when_the_reply_is_sent() {
         let slot = Arc::new(Slot::default());
-        let call = Arc::new(Call::new("1".to_owned(), Instant::now(), None));
+        let place = Arc::new(tokio::sync::Semaphore::new(1)).try_acquire_owned().unwrap();
+        let call = Arc::new(Call::new("1".to_owned(), Instant::now()));
         assert!(slot.is_free());
 
         call.occupy(Arc::clone(&slot));
         assert!(!slot.is_free());
-        drop(Finished(call));
+        drop(Finished(Admitted { call, place: Arc::new(place) }));
         assert!(slot.is_free());
     }
 }

@@ -1,12 +1,13 @@
 //! What an instance of a component carries with it, and the handler that keeps instances and reuses them.
 
-use crate::call::{Call, Slot};
+use crate::call::{Admitted, Call, Slot};
 use crate::http::{Client, Outbound};
 use crate::outbound::AllowedHosts;
 use crate::postgres::Databases;
 use crate::stdio::Lines;
 use crate::variables::Variables;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, OnceLock, Weak};
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -36,6 +37,8 @@ pub struct Shared {
     pub limits: Limits,
     /// The application itself, for components that call it.
     pub application: OnceLock<Weak<crate::application::Application>>,
+    /// Set when the host is done: instances that end with it are no news.
+    pub stopped: AtomicBool,
 }
 
 /// What a component may use.
@@ -68,7 +71,7 @@ impl Guest {
             .memory_size(context.shared.limits.memory)
             .trap_on_grow_failure(true)
             .build();
-        let nobody = Arc::new(Call::new(String::new(), Instant::now(), None));
+        let nobody = Arc::new(Call::new(String::new(), Instant::now()));
         Self {
             table: ResourceTable::new(),
             context: Arc::clone(context),
@@ -177,7 +180,7 @@ pub struct Worker {
 
 impl WorkerState for Worker {
     type StoreData = Guest;
-    type RequestData = Arc<Call>;
+    type RequestData = Admitted;
 
     fn should_accept_request(&self, running: usize, total: usize) -> ShouldAccept {
         if total >= self.reuse {
@@ -192,27 +195,30 @@ impl WorkerState for Worker {
     fn on_request_start(
         &self,
         mut store: StoreContextMut<'_, Guest>,
-        call: Arc<Call>,
+        Admitted { call, place }: Admitted,
         _: GuestTaskId,
     ) -> Pin<Box<dyn Future<Output = ()> + 'static + Send + Sync>> {
         call.occupy(Arc::clone(&self.slot));
-        let permit = call.permit.clone();
         let deadline = call.deadline;
         store.data_mut().outbound.call = call;
         Box::pin(async move {
             tokio::time::sleep_until(deadline.into()).await;
-            drop(permit);
+            drop(place);
         })
     }
 
     fn drop(&self, store: Store<Guest>, result: Result<()>) {
         let Err(error) = result else { return };
         let guest = store.data();
+        if guest.context.shared.stopped.load(SeqCst) {
+            return;
+        }
         tracing::error!(
             component = guest.context.name,
             request_id = guest.outbound.call.id,
-            error = %format!("{error:#}"),
+            error = %error.root_cause(),
             "the component was ended"
         );
+        tracing::debug!(error = %format!("{error:#}"), "where it was");
     }
 }

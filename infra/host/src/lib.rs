@@ -33,6 +33,7 @@ use outbound::AllowedHosts;
 use route::Router;
 use settings::{Environment, Secret, Settings};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
@@ -92,7 +93,9 @@ pub async fn run(started: Instant, arguments: Arguments) -> Result<()> {
             timer.abort();
         }
     };
-    server::serve(application, listener, stop).await
+    let served = server::serve(Arc::clone(&application), listener, stop).await;
+    application.shared.stopped.store(true, SeqCst);
+    served
 }
 
 /// JSON lines on stderr, where those of the components go too.
@@ -136,6 +139,7 @@ fn assemble(arguments: &Arguments, manifest: &Manifest, settings: &Settings) -> 
             idle: IDLE,
         },
         application: OnceLock::new(),
+        stopped: AtomicBool::new(false),
     });
 
     let running = u32::from(arguments.max_concurrent) + u32::try_from(RESERVE)?;
@@ -169,6 +173,7 @@ fn assemble(arguments: &Arguments, manifest: &Manifest, settings: &Settings) -> 
         admission: Admission::new(usize::from(arguments.max_concurrent), usize::from(arguments.max_queued)),
         deadline,
         profile: arguments.profile,
+        shared: Arc::clone(&shared),
     });
     // Set here and nowhere else: components that call the application find it through this.
     drop(shared.application.set(Arc::downgrade(&application)));

@@ -1,9 +1,9 @@
 //! Text in the character sets of DICOM (PS3.5 6.1, PS3.3 C.12.1.1.2), made UTF-8.
 //!
-//! A data set names its repertoire in Specific Character Set. With one value that is one encoding from end to end. With
-//! several, a value begins in the first and escape sequences (ISO/IEC 2022) switch to the others; at the end of a line, at a
-//! backslash between values and between the parts of a person's name all returns to the first (PS3.5 6.1.2.5.3). Bytes that
-//! mean nothing become U+FFFD, control characters are dropped.
+//! A data set names its repertoire in Specific Character Set. With one value that is one encoding from end to
+//! end. With several, a value begins in the first and escape sequences (ISO/IEC 2022) switch to the others;
+//! at the end of a line, at a backslash between values and between the parts of a person's name all returns
+//! to the first (PS3.5 6.1.2.5.3). Bytes that mean nothing become U+FFFD, control characters are dropped.
 
 use encoding_rs::{
     EUC_JP, EUC_KR, Encoding, GB18030, ISO_8859_2, ISO_8859_3, ISO_8859_4, ISO_8859_5, ISO_8859_6,
@@ -17,16 +17,16 @@ const ESCAPE: u8 = 0x1B;
 /// What a data set's text is written in.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum CharacterSet {
-    /// Nothing declared, or nothing beyond ASCII. Devices write UTF-8 or Latin-1 all the same, and a name is better read
-    /// than lost: bytes that are UTF-8 are taken for it, others for Latin-1.
+    /// Nothing declared, or nothing beyond ASCII. Devices write UTF-8 or Latin-1 all the same, and a name is
+    /// better read than lost: bytes that are UTF-8 are taken for it, others for Latin-1.
     Undeclared,
     Unicode,
     /// GB18030, and GBK which it contains.
     Chinese,
     Switched {
         initial: Shift,
-        /// For bytes of the upper half that no escape sequence introduced: many Korean devices designate their set once, at
-        /// the beginning, and not again after each part of a name.
+        /// For bytes of the upper half that no escape sequence introduced: many Korean devices designate
+        /// their set once, at the beginning, and not again after each part of a name.
         undesignated: Upper,
     },
 }
@@ -169,7 +169,8 @@ impl Term {
     fn sets(&self) -> Option<Shift> {
         let Self::Registered(number) = self else { return None };
         let (lower, upper) = match number {
-            // The two of kanji are only ever reached by an escape sequence; whoever names one first begins in ASCII.
+            // The two of kanji are only ever reached by an escape sequence; whoever names one first begins in
+            // ASCII.
             6 | 87 | 159 => (Lower::Ascii, Upper::Nothing),
             13 | 14 => (Lower::Roman, Upper::Katakana),
             58 => (Lower::Ascii, Upper::Chinese),
@@ -330,8 +331,8 @@ fn split(text: &str, shape: Shape) -> Vec<String> {
     text.split('\\').map(|value| clean(value, shape)).collect()
 }
 
-/// Without padding (leading spaces are significant in prose only) and without control characters, of which prose keeps those
-/// that lay out a page.
+/// Without padding (leading spaces are significant in prose only) and without control characters, of which
+/// prose keeps those that lay out a page.
 fn clean(text: &str, shape: Shape) -> String {
     let is_layout = |character| matches!(character, '\n' | '\r' | '\t' | '\x0C');
     let stays =
@@ -435,7 +436,7 @@ mod tests {
 
     #[test]
     fn a_backslash_within_a_kanji_is_no_delimiter_and_between_values_it_is() {
-        // 十 is 3D 3D and 能 is 47 3D in JIS X 0208: an equals sign in either half. 表 in GB18030 is B1 ED; 乗 as 81 5C has a backslash.
+        // In JIS X 0208 十 is 3D 3D and 能 is 47 3D: equals signs. In GB18030 乗 is 81 5C: a backslash.
         name(r"\ISO 2022 IR 87", b"=\x1b$B==G=\x1b(B", "=十能");
         assert_eq!(decode("GB18030", Vr::Lo, b"\x81\x5c\\B"), ["乗", "B"]);
         assert_eq!(decode(r"\ISO 2022 IR 87", Vr::Lo, b"\x1b$B;3\x1b(B\\A"), ["山", "A"]);

@@ -1,8 +1,9 @@
 //! What value representation a tag has when the file does not say: implicit VR (PS3.5 A.1).
 //!
-//! `dictionary.bin` is the standard's data dictionary (PS3.6) reduced to that: per attribute four bytes of tag, big
-//! endian and ascending, and a byte that says the rest. It is 26 KB where the dictionary crate with its names
-//! is some 300 KB, and nothing has to be indexed when an instance starts. A test rebuilds it from the crate.
+//! `dictionary.bin` is the standard's data dictionary (PS3.6) reduced to that: per attribute four bytes of
+//! tag, big endian and ascending, and a byte that says the rest. It is 26 KB where the dictionary crate with
+//! its names is some 300 KB, and nothing has to be indexed when an instance starts. A test rebuilds it from
+//! the crate.
 
 use super::tag::Tag;
 use super::vr::Vr;

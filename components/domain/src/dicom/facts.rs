@@ -1,5 +1,7 @@
 //! What the contract tells of an image, its study and its patient, out of the elements that say it.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use super::accession_number::AccessionNumber;
@@ -12,8 +14,9 @@ use super::tag::Tag;
 use super::uid::Uid;
 use super::walk::Element;
 
-/// The facts of one file. Serialises as `{"patient":{…},"study":{…},"image":{…}}` under the contract's camelCase names;
-/// what the file does not say, or says in a form that means nothing, is `null` (its text is in the metadata all the same).
+/// The facts of one file. Serialises as `{"patient":{…},"study":{…},"image":{…}}` under the contract's
+/// camelCase names; what the file does not say, or says in a form that means nothing, is `null` (its text is
+/// in the metadata all the same).
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Facts {
@@ -23,9 +26,10 @@ pub struct Facts {
 }
 
 /// Whose image it is (PS3.3 C.7.1.1).
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PatientFacts {
+    /// At most 64 characters, as is the issuer; longer ones are not taken.
     pub patient_id: Option<String>,
     pub issuer_of_patient_id: Option<String>,
     /// A string: DICOM's own spelling, `Doe^John`.
@@ -35,6 +39,13 @@ pub struct PatientFacts {
     pub patient_birth_date: Option<Date>,
     /// M, F or O as a rule.
     pub patient_sex: Option<String>,
+}
+
+/// Without who it is, which has no place in a log.
+impl fmt::Debug for PatientFacts {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("PatientFacts(…)")
+    }
 }
 
 /// The study that it belongs to (PS3.3 C.7.2.1, C.7.3.1, C.7.5.1).
@@ -90,9 +101,9 @@ pub struct ImageFacts {
     pub bits_allocated: Option<u32>,
     pub bits_stored: Option<u32>,
     pub number_of_frames: Option<u32>,
-    /// Row spacing and column spacing in mm. Of a projection without Pixel Spacing the spacing at the detector
-    /// (Imager Pixel Spacing). Of a multi-frame image, like all that follows, from the functional groups: those shared
-    /// by all frames, else those of the first.
+    /// Row spacing and column spacing in mm. Of a projection without Pixel Spacing the spacing at the
+    /// detector (Imager Pixel Spacing). Of a multi-frame image, like all that follows, from the functional
+    /// groups: those shared by all frames, else those of the first.
     pub pixel_spacing: Option<String>,
     /// In mm.
     pub slice_thickness: Option<f64>,
@@ -124,6 +135,9 @@ pub(super) enum Place {
     Elsewhere,
 }
 
+/// How much of a value is looked at: no fact is longer, unless it is meant to harm.
+const VALUE_LENGTH: usize = 4 << 10;
+
 /// Where geometry is looked for, in this order.
 const GEOMETRY: [Place; 4] = [Place::DataSet, Place::Shared, Place::FirstFrame, Place::Detector];
 
@@ -142,7 +156,8 @@ impl<'a> Found<'a> {
         };
         // A functional group that is there twice cannot make this grow: the first stands.
         if is_wanted && self.find(place, element.tag).is_none() {
-            self.elements.push((place, element, character_set));
+            let value = element.value.get(..VALUE_LENGTH).unwrap_or(element.value);
+            self.elements.push((place, Element { value, ..element }, character_set));
         }
     }
 
@@ -155,8 +170,8 @@ impl<'a> Found<'a> {
 
     fn patient(&self) -> PatientFacts {
         PatientFacts {
-            patient_id: self.text(Tag::PATIENT_ID),
-            issuer_of_patient_id: self.text(Tag::ISSUER_OF_PATIENT_ID),
+            patient_id: self.identifier(Tag::PATIENT_ID),
+            issuer_of_patient_id: self.identifier(Tag::ISSUER_OF_PATIENT_ID),
             patient_name: self.text(Tag::PATIENT_NAME).and_then(|name| PersonName::read(&name)),
             patient_birth_date: self.parsed(Tag::PATIENT_BIRTH_DATE),
             patient_sex: self.text(Tag::PATIENT_SEX),
@@ -257,6 +272,11 @@ impl<'a> Found<'a> {
 
     fn text(&self, tag: Tag) -> Option<String> {
         self.texts(tag).into_iter().next().filter(|text| !text.is_empty())
+    }
+
+    /// LO, which others match on: an identifier that is too long to be one is none, rather than half of one.
+    fn identifier(&self, tag: Tag) -> Option<String> {
+        self.text(tag).filter(|text| text.chars().count() <= 64)
     }
 
     fn list(&self, tag: Tag) -> Option<String> {

@@ -10,7 +10,8 @@ use super::tag::Tag;
 use super::uid::Uid;
 use super::walk::{Encoding, Event, Walk};
 
-/// How much of a file is read for its header: structured reports and plans, which are header all through, reach 2 MB.
+/// How much of a file is read for its header: structured reports and plans, which are header all through,
+/// reach 2 MB.
 pub const HEADER_LIMIT: u64 = 16 << 20;
 
 /// How much of an inflated header is looked at first.
@@ -43,8 +44,9 @@ pub enum PixelData {
 
 /// Read the header of a file of `total` bytes out of its first ones.
 ///
-/// Of a prefix that is too short the answer is [`HeaderError::NeedMore`], of any longer one the same as of the whole file.
-/// A deflated file, and one without pixels, is needed whole. Nothing is allocated beyond a small multiple of the prefix.
+/// Of a prefix that is too short the answer is [`HeaderError::NeedMore`], of any longer one the same as of
+/// the whole file. A deflated file, and one without pixels, is needed whole. Nothing is allocated beyond a
+/// small multiple of the prefix.
 ///
 /// Give the longer prefix from offset 0 again at the next try; the limit for all of it is [`HEADER_LIMIT`].
 pub fn read_header(prefix: &[u8], total: u64) -> Result<Header, HeaderError> {
@@ -94,12 +96,24 @@ fn inflate_and_read(file: &[u8], opened: Opened) -> Result<Header, HeaderError> 
     }
 }
 
-/// Walk a data set up to its pixels and take from each element what it says.
+/// Walk a data set up to its pixels without looking at any value: what is too much or not there yet shows
+/// here, before anything is spent on it.
+fn survey(mut walk: Walk<'_>) -> Result<(), HeaderError> {
+    loop {
+        match walk.next()? {
+            Event::PixelData { .. } | Event::End => return Ok(()),
+            _ => {}
+        }
+    }
+}
+
+/// Then walk it again and take from each element what it says.
 fn read_data_set(
     mut walk: Walk<'_>,
     transfer_syntax: Uid,
     by_reference: bool,
 ) -> Result<Header, HeaderError> {
+    survey(walk.clone())?;
     let mut found = Found::default();
     let mut writer = Writer::new(by_reference);
     let mut path = Path::default();
@@ -123,7 +137,8 @@ fn read_data_set(
             }
             Event::ItemStart => {
                 path.next_item();
-                // An item's text is in the character set of what it is in, until it names its own (PS3.3 C.12.1.1.2).
+                // An item's text is in the character set of what it is in, until it names its own (PS3.3
+                // C.12.1.1.2).
                 character_sets.extend(character_sets.last().copied());
                 writer.item_start();
             }
@@ -175,7 +190,8 @@ impl Path {
 }
 
 impl Header {
-    /// How many of the file's last bytes [`complete`](Self::complete) wants to see: none unless the pixels are encapsulated.
+    /// How many of the file's last bytes [`complete`](Self::complete) wants to see: none unless the pixels
+    /// are encapsulated.
     pub fn tail_length(&self, total: u64) -> u64 {
         match self.pixel_data {
             PixelData::Encapsulated { starts } => total.saturating_sub(starts).min(SHORT_TAIL),
@@ -186,8 +202,9 @@ impl Header {
     /// Whether the file, of `total` bytes, is all there; `tail` is the end of it, as long as
     /// [`tail_length`](Self::tail_length) says or longer.
     ///
-    /// Native pixels say how long they are. Encapsulated ones end with a delimiter (PS3.5 A.4), after which whole
-    /// elements may follow. When a short tail has no delimiter, [`HeaderError::NeedMore`] asks for a longer one, once.
+    /// Native pixels say how long they are. Encapsulated ones end with a delimiter (PS3.5 A.4), after which
+    /// whole elements may follow. When a short tail has no delimiter, [`HeaderError::NeedMore`] asks for a
+    /// longer one, once.
     pub fn complete(&self, total: u64, tail: &[u8]) -> Result<(), HeaderError> {
         match self.pixel_data {
             PixelData::Absent | PixelData::Deflated => Ok(()),

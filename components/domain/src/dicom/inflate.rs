@@ -4,8 +4,8 @@ use flate2::{Decompress, FlushDecompress, Status};
 
 use super::reason::Reason;
 
-/// How much a stream may hold. Deflate packs up to a thousand bytes into one, so a file within its own limit could grow
-/// to gigabytes.
+/// How much a stream may hold. Deflate packs up to a thousand bytes into one, so a file within its own limit
+/// could grow to gigabytes.
 const INFLATED_LIMIT: u64 = 64 << 20;
 
 const CHUNK: usize = 32 << 10;

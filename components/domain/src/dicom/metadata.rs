@@ -1,6 +1,7 @@
 //! The whole data set as DICOM JSON (PS3.18 annex F), written while it is walked.
 
 use std::collections::BinaryHeap;
+use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -8,6 +9,7 @@ use serde::{Serialize, Serializer};
 
 use super::character_set::CharacterSet;
 use super::tag::Tag;
+use super::value::Number;
 use super::vr::Vr;
 use super::walk::Element;
 
@@ -16,10 +18,13 @@ pub const METADATA_LIMIT: usize = 256 << 10;
 
 /// Binary values longer than this are bulk data.
 const BULK_LENGTH: usize = 1 << 10;
-/// So are tables of numbers, which read well as JSON only while they are short.
+/// So are tables of numbers, which read well as JSON only while they are short,
 const TABLE_LENGTH: usize = 4 << 10;
+/// and texts of this length.
+const TEXT_LENGTH: usize = 64 << 10;
 
-/// What is left out for the sake of room is longer than this, so that no name goes for a million empty attributes.
+/// What is left out for the sake of room is longer than this, so that no name goes for a million empty
+/// attributes.
 const SMALL: usize = 256;
 
 /// How many attributes are named as left out.
@@ -28,21 +33,22 @@ const OMITTED_NAMED: usize = 64;
 /// Three braces or brackets a level: serde_json reads 128 deep, and this lies in an envelope.
 const DEPTH_LIMIT: usize = 32;
 
-/// The data set without its bulk data, as the text of a DICOM JSON object: sorted by tag, private attributes kept,
-/// text in UTF-8 without U+0000, at most 256 KiB.
+/// The data set without its bulk data, as the text of a DICOM JSON object: sorted by tag, private attributes
+/// kept, text in UTF-8 without U+0000, at most 256 KiB.
 ///
-/// - Bulk data (pixels; OB, OW, OF, OD, OL, OV and UN beyond 1 KiB, other numbers beyond 4 KiB) is there by reference:
-///   `{"vr":"OW","BulkDataURI":"?offset=1472&length=524288"}`, a relative reference (RFC 3986 4.2) to be resolved against
-///   wherever the file is read from, whose query names the range of the file that holds the value. Encapsulated pixels have no length.
-///   In a deflated file the range would name nothing, so there is only the `vr`. Shorter binary values are `InlineBinary`.
+/// - Bulk data (pixels; OB, OW, OF, OD, OL, OV and UN beyond 1 KiB, other numbers beyond 4 KiB, text beyond
+///   64 KiB) is there by reference: `{"vr":"OW","BulkDataURI":"?offset=1472&length=524288"}`, a relative
+///   reference (RFC 3986 4.2) to be resolved against wherever the file is read from, whose query names the
+///   range of the file that holds the value. Encapsulated pixels have no length. In a deflated file the range
+///   would name nothing, so there is only the `vr`. Shorter binary values are `InlineBinary`.
 /// - DS and IS are JSON numbers where they parse as such, strings where not.
 /// - Group lengths, the file's meta information and trailing padding are left out (PS3.18 F.2.2).
-/// - What is nested more than 32 deep is left out beyond its `vr`, and so are the largest attributes when all of them
-///   are too much; after thousands of small ones the rest go entirely. [`omitted`](Self::omitted) names the top-level attributes
-///   that it happened to.
+/// - What is nested more than 32 deep is left out beyond its `vr`, and so are the largest attributes when all
+///   of them are too much; after thousands of small ones the rest go entirely. [`omitted`](Self::omitted)
+///   names the top-level attributes that it happened to.
 ///
 /// Serialises as that object.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Metadata {
     json: String,
     omitted: Vec<Tag>,
@@ -68,6 +74,13 @@ impl Metadata {
     }
 }
 
+/// Without the text, which is about a patient and has no place in a log.
+impl fmt::Debug for Metadata {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Metadata({} bytes)", self.json.len())
+    }
+}
+
 impl Serialize for Metadata {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.to_value().serialize(serializer)
@@ -80,8 +93,9 @@ enum Level {
     Item { has_elements: bool },
 }
 
-/// Takes the events of a walk and writes them down. Each attribute of the data set is a text of its own until the end, so
-/// that the largest can be dropped once all of them are too large; never more than twice the limit is held.
+/// Takes the events of a walk and writes them down. Each attribute of the data set is a text of its own until
+/// the end, so that the largest can be dropped once all of them are too large; never more than twice the
+/// limit is held.
 pub(super) struct Writer {
     attributes: Vec<(Tag, Vr, String)>,
     length: usize,
@@ -244,8 +258,8 @@ impl Writer {
         }
     }
 
-    /// Leave out the value of the largest attribute; or, when none is large but there are too many, the last of them and all
-    /// that follow.
+    /// Leave out the value of the largest attribute; or, when none is large but there are too many, the last
+    /// of them and all that follow.
     fn shorten(&mut self) {
         let largest = self.by_length.pop().filter(|(length, _)| *length > SMALL);
         let Some((tag, vr, text)) = largest.and_then(|(_, at)| self.attributes.get_mut(at)) else {
@@ -326,7 +340,12 @@ impl Writer {
 }
 
 fn is_bulk(vr: Vr, length: usize) -> bool {
-    if vr.is_binary() { length > BULK_LENGTH } else { vr.width() > 1 && length > TABLE_LENGTH }
+    let limit = match vr {
+        vr if vr.is_binary() => BULK_LENGTH,
+        vr if vr.width() > 1 => TABLE_LENGTH,
+        _ => TEXT_LENGTH,
+    };
+    length > limit
 }
 
 fn without_value(tag: Tag, vr: Vr) -> String {
@@ -339,7 +358,7 @@ fn write_text(vr: Vr, text: &str, json: &mut String) {
         _ if text.is_empty() => json.push_str("null"),
         Vr::Pn => write_name(text, json),
         Vr::Is | Vr::Ds => match text.trim().parse::<i64>() {
-            Ok(number) => json.push_str(&number.to_string()),
+            Ok(number) => Number::Whole(number).write(json),
             Err(_) => match text.trim().parse().ok().and_then(serde_json::Number::from_f64) {
                 Some(number) => json.push_str(&number.to_string()),
                 None => write_string(text, json),

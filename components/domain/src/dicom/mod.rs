@@ -1,8 +1,8 @@
 //! DICOM, as far as a file's header goes: from bytes that nobody vouches for to typed facts.
 //!
-//! [`read_header`] is the way in. It takes the beginning of a file and answers what the file says before its pixels, or how much
-//! more of it must be seen, or why it is refused. It reads no files, never recurses, and holds no more than a small
-//! multiple of what it is given.
+//! [`read_header`] is the way in. It takes the beginning of a file and answers what the file says before its
+//! pixels, or how much more of it must be seen, or why it is refused. It reads no files, never recurses, and
+//! holds no more than a small multiple of what it is given.
 //!
 //! What is deliberately absent: pixels are never looked at, and nothing here writes DICOM.
 

@@ -78,8 +78,8 @@ impl Modality {
         term.trim().to_ascii_uppercase().parse().unwrap_or(Self::Other)
     }
 
-    /// What a study is once it holds images of both: a PET study with its CT is PET_CT (and stays it), everything else
-    /// keeps what it was.
+    /// What a study is once it holds images of both: a PET study with its CT is PET_CT (and stays it),
+    /// everything else keeps what it was.
     pub const fn joined_by(self, image: Self) -> Self {
         match (self, image) {
             (Self::PositronEmission, Self::ComputedTomography)

@@ -6,8 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// A calendar date, without a time zone. In JSON and in print `2024-01-31`; read from that, from DICOM's `20240131` and
-/// from the `2024.01.31` of ACR-NEMA.
+/// A calendar date, without a time zone. In JSON and in print `2024-01-31`; read from that, from DICOM's
+/// `20240131` and from the `2024.01.31` of ACR-NEMA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Date {
@@ -16,8 +16,9 @@ pub struct Date {
     day: u8,
 }
 
-/// A time of day. In JSON and in print `13:05:09.120000`, without a fraction when there is none; read from that and from
-/// DICOM's `130509.12`, in which minutes, seconds and the fraction may be missing and are then zero.
+/// A time of day. In JSON and in print `13:05:09.120000`, without a fraction when there is none; read from
+/// that and from DICOM's `130509.12`, in which minutes, seconds and the fraction may be missing and are then
+/// zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Time {

@@ -19,8 +19,8 @@ const PRIVATE_IMPLICIT_LITTLE: &str = "1.2.840.113619.5.2";
 const DEFLATED: [&str; 3] = ["1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"];
 const MEDIA_STORAGE_DIRECTORY: &str = "1.2.840.10008.1.3.10";
 
-/// What operating systems run: PE, ELF, Mach-O in its five forms, scripts. TIFF is not among them, since a preamble may
-/// well hold that (PS3.10 7.1).
+/// What operating systems run: PE, ELF, Mach-O in its five forms, scripts. TIFF is not among them, since a
+/// preamble may well hold that (PS3.10 7.1).
 const EXECUTABLES: [&[u8]; 8] = [
     b"MZ",
     b"\x7fELF",
@@ -66,8 +66,8 @@ pub(super) fn open(bytes: &[u8], total: u64) -> Result<Opened, HeaderError> {
     }
 }
 
-/// A data set with nothing before it, as it goes over the network: taken for one when it begins as one does, with an
-/// attribute of group 8.
+/// A data set with nothing before it, as it goes over the network: taken for one when it begins as one does,
+/// with an attribute of group 8.
 fn raw(bytes: &[u8]) -> Result<Opened, HeaderError> {
     let [a, b, c, d, e, f, ..] = bytes else { return Err(Reason::NotDicom.into()) };
     let explicit = Vr::from_code([*e, *f]).is_some();

@@ -6,11 +6,11 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// A name as DICOM writes it: up to three ways to spell it, joined by `=` (alphabetic, ideographic, phonetic), each of up
-/// to five components joined by `^` (family, given, middle, prefix, suffix). Never empty; without padding and without
-/// delimiters that delimit nothing.
+/// A name as DICOM writes it: up to three ways to spell it, joined by `=` (alphabetic, ideographic,
+/// phonetic), each of up to five components joined by `^` (family, given, middle, prefix, suffix). Never
+/// empty; without padding and without delimiters that delimit nothing.
 ///
-/// It has no `Debug` output worth the name: whose image it is has no place in a log.
+/// `Debug` does not show it: whose image it is has no place in a log.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct PersonName {
@@ -19,7 +19,7 @@ pub struct PersonName {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error(
-    "A person's name is at most three spellings of 64 characters, without backslash or control characters, and not empty."
+    "A person's name is up to three spellings of 64 characters, without backslash or control characters."
 )]
 pub struct InvalidPersonName;
 
@@ -27,7 +27,8 @@ impl PersonName {
     const COMPONENTS: usize = 5;
     const MAXIMUM_LENGTH: usize = 64;
 
-    /// As a file has it, already decoded; nothing when there is no name. A file may exceed what the standard allows.
+    /// As a file has it, already decoded; nothing when there is no name. A file may exceed what the standard
+    /// allows.
     pub fn read(text: &str) -> Option<Self> {
         let mut spellings = text.splitn(3, '=').map(tidy);
         let name = Self { spellings: std::array::from_fn(|_| spellings.next().unwrap_or_default()) };
@@ -49,9 +50,9 @@ impl PersonName {
         Some(phonetic.as_str()).filter(|spelling| !spelling.is_empty())
     }
 
-    /// What two spellings of one name have in common: of the first way in which it is spelt at all the family, given and
-    /// middle name, in upper case, without accents and superfluous space, joined by `^`. Title and degree say nothing about who
-    /// it is, and one system in two leaves them out.
+    /// What two spellings of one name have in common: of the first way in which it is spelt at all the
+    /// family, given and middle name, in upper case, without accents and superfluous space, joined by `^`.
+    /// Title and degree say nothing about who it is, and one system in two leaves them out.
     pub fn normalised(&self) -> String {
         let mut components: Vec<String> = self.first_spelling().split('^').take(3).map(fold).collect();
         while components.last().is_some_and(String::is_empty) {
@@ -102,7 +103,8 @@ fn fold(component: &str) -> String {
     folded
 }
 
-/// The capitals of the Latin alphabets of Europe, Turkey and Vietnam, and of Greek, by what is left without their accents.
+/// The capitals of the Latin alphabets of Europe, Turkey and Vietnam, and of Greek, by what is left without
+/// their accents.
 const WITHOUT_ACCENT: &[(&str, &str)] = &[
     ("ÀÁÂÃÄÅĀĂĄǍẠẢẤẦẨẪẬẮẰẲẴẶ", "A"),
     ("Æ", "AE"),

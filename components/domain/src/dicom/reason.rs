@@ -7,9 +7,10 @@ use thiserror::Error;
 pub enum HeaderError {
     /// The bytes at hand end too early and the blob has more.
     ///
-    /// From [`read_header`](super::read_header): the shortest prefix that can take it further, never more than the
-    /// blob's size. A prefix of twice the last length, or this if it is more, keeps the number of requests small. From
-    /// [`Header::complete`](super::Header::complete): the length of the tail it wants to see.
+    /// From [`read_header`](super::read_header): the shortest prefix that can take it further, never more
+    /// than the blob's size. A prefix of twice the last length, or this if it is more, keeps the number of
+    /// requests small. From [`Header::complete`](super::Header::complete): the length of the tail it wants to
+    /// see.
     #[error("needs at least {at_least} bytes of the file")]
     NeedMore { at_least: u64 },
     /// More bytes will not help.
@@ -17,8 +18,8 @@ pub enum HeaderError {
     Refused(#[from] Reason),
 }
 
-/// A verdict on a file that stands however often it is read. The sentence is for a person and holds nothing from
-/// the file; [`code`](Self::code) is stable and is what a record of it keeps.
+/// A verdict on a file that stands however often it is read. The sentence is for a person and holds nothing
+/// from the file; [`code`](Self::code) is stable and is what a record of it keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 pub enum Reason {
     #[error("The file is empty.")]

@@ -356,16 +356,20 @@ fn metadata_is_dicom_json() {
 fn metadata_stays_within_its_limit_by_leaving_out_the_largest() {
     let encoding = Encoding::EXPLICIT_LITTLE;
     let prose = |length: usize| vec![b'x'; length];
-    let data_set = DataSet::image(encoding)
-        .value(0x0040_A160, Vr::Ut, &prose(200 << 10))
-        .value(0x0040_A161, Vr::Ut, &prose(100 << 10))
-        .value(0x0040_A162, Vr::Ut, &prose(300 << 10))
-        .text(0x0040_A163, Vr::Lo, "kept");
+    let data_set = (1..=8_u32)
+        .fold(DataSet::image(encoding), |data_set, tens| {
+            data_set.value(0x0041_1000 + tens, Vr::Ut, &prose(tens as usize * 8000))
+        })
+        .value(0x0041_1100, Vr::Ut, &prose(70_000))
+        .text(0x0041_1101, Vr::Lo, "kept");
     let metadata = read(&data_set.file()).unwrap().metadata;
     assert!(metadata.as_json().len() <= METADATA_LIMIT);
-    assert_eq!(metadata.omitted(), [Tag(0x0040_A160), Tag(0x0040_A162)]);
-    assert_eq!(metadata.to_value()["0040A160"], json!({"vr": "UT"}));
-    assert_eq!(metadata.to_value()["0040A163"]["Value"][0], "kept");
+    assert_eq!(metadata.omitted(), [Tag(0x0041_1008)]);
+    let json = metadata.to_value();
+    assert_eq!(json["00411008"], json!({"vr": "UT"}));
+    assert_eq!(json["00411007"]["Value"][0].as_str().unwrap().len(), 56_000);
+    assert!(json["00411100"]["BulkDataURI"].as_str().unwrap().ends_with("&length=70000"));
+    assert_eq!(json["00411101"]["Value"][0], "kept");
 
     let many = (0..40_000_u32)
         .fold(DataSet::image(encoding), |data_set, number| data_set.text(0x0041_1000 + number, Vr::Sh, ""));

@@ -24,8 +24,8 @@ impl Uid {
         Self(format!("2.25.{}", uuid.as_u128()))
     }
 
-    /// As a file has it. Devices write leading zeros and pad with spaces and NULs; the UID is still what ties the
-    /// file to its study, so it is taken as it stands without the padding.
+    /// As a file has it. Devices write leading zeros and pad with spaces and NULs; the UID is still what ties
+    /// the file to its study, so it is taken as it stands without the padding.
     pub fn read(text: &str) -> Result<Self, InvalidUid> {
         let text = text.trim_matches(|character: char| character == '\0' || character.is_ascii_whitespace());
         let digits =

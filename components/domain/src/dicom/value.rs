@@ -1,5 +1,7 @@
 //! What the bytes of a value say, by their representation.
 
+use std::fmt::Write;
+
 use super::character_set::CharacterSet;
 use super::tag::Tag;
 use super::vr::Vr;
@@ -70,18 +72,17 @@ impl Number {
     /// As JSON: what a number there cannot be (beyond 2^53, or not finite) is a string (PS3.18 F.2.3).
     pub(super) fn write(self, json: &mut String) {
         const EXACT: u64 = 1 << 53;
-        let (text, quoted) = match self {
-            Self::Whole(number) => (number.to_string(), number.unsigned_abs() > EXACT),
-            Self::Unsigned(number) => (number.to_string(), number > EXACT),
-            Self::Tag(tag) => (tag.to_string(), true),
+        // Writing to a string cannot fail.
+        let _ = match self {
+            Self::Whole(number) if number.unsigned_abs() > EXACT => write!(json, "\"{number}\""),
+            Self::Whole(number) => write!(json, "{number}"),
+            Self::Unsigned(number) if number > EXACT => write!(json, "\"{number}\""),
+            Self::Unsigned(number) => write!(json, "{number}"),
+            Self::Tag(tag) => write!(json, "\"{tag}\""),
             Self::Real(number) => match serde_json::Number::from_f64(number) {
-                Some(number) => (number.to_string(), false),
-                None => (number.to_string(), true),
+                Some(number) => write!(json, "{number}"),
+                None => write!(json, "\"{number}\""),
             },
         };
-        let quote = if quoted { "\"" } else { "" };
-        json.push_str(quote);
-        json.push_str(&text);
-        json.push_str(quote);
     }
 }

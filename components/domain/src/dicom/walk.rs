@@ -1,9 +1,10 @@
 //! One step after the other through a data set, over bytes that nobody vouches for.
 //!
-//! This is a walker of our own rather than the readers of dicom-rs because those trust what they read: a declared length
-//! is allocated before a byte of it is there (a file of 328 bytes takes 4 GB), sequences recurse until the stack
-//! ends, and a prefix cut inside an element header looks like a clean end. Here a value is a slice of the bytes at hand,
-//! nesting is a vector with a limit, and "not there yet" is an answer of its own, told apart from "cut off".
+//! This is a walker of our own rather than the readers of dicom-rs because those trust what they read: a
+//! declared length is allocated before a byte of it is there (a file of 328 bytes takes 4 GB), sequences
+//! recurse until the stack ends, and a prefix cut inside an element header looks like a clean end. Here a
+//! value is a slice of the bytes at hand, nesting is a vector with a limit, and "not there yet" is an answer
+//! of its own, told apart from "cut off".
 
 use super::dictionary::{self, Entry};
 use super::reason::{HeaderError, Reason};
@@ -106,6 +107,7 @@ enum FrameKind {
     Sequence,
 }
 
+#[derive(Clone)]
 pub(super) struct Walk<'a> {
     bytes: &'a [u8],
     total: u64,
@@ -231,7 +233,8 @@ impl<'a> Walk<'a> {
         self.position = header.value_at;
         let encoding = match vr {
             Vr::Sq => frame.encoding,
-            // A sequence that a writer did not know is in implicit VR little endian, whatever surrounds it (PS3.5 6.2.2).
+            // A sequence that a writer did not know is in implicit VR little endian, whatever surrounds it
+            // (PS3.5 6.2.2).
             Vr::Un => Encoding::IMPLICIT_LITTLE,
             vr if vr.is_binary() => return self.skip_fragments(frame, header.tag, vr),
             _ => return Err(Reason::BadLength.into()),
@@ -354,8 +357,8 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// What explicit VR says, or nothing where the element is written in implicit VR: always for delimiters, and in files that
-/// change over in the middle, which some writers of sequences do.
+/// What explicit VR says, or nothing where the element is written in implicit VR: always for delimiters, and
+/// in files that change over in the middle, which some writers of sequences do.
 fn explicit_vr(encoding: Encoding, tag: Tag, code: [u8; 2]) -> Option<Vr> {
     if !encoding.explicit || tag.group() == 0xFFFE {
         return None;
@@ -368,8 +371,9 @@ fn explicit_vr(encoding: Encoding, tag: Tag, code: [u8; 2]) -> Option<Vr> {
 }
 
 /// What "unknown" stands for: a system that did not know an attribute passed its bytes on, and we may know it
-/// (PS3.5 6.2.2). Its bytes are little endian, so not where that is not the rule; and not a sequence, since whether
-/// one of a known length is well formed should not decide about the file. Without a length it can only be a sequence.
+/// (PS3.5 6.2.2). Its bytes are little endian, so not where that is not the rule; and not a sequence, since
+/// whether one of a known length is well formed should not decide about the file. Without a length it can
+/// only be a sequence.
 fn unknown(encoding: Encoding, tag: Tag, length: u32) -> Entry {
     match dictionary::entry(tag) {
         Entry::Exact(Vr::Sq) => Entry::Exact(Vr::Un),

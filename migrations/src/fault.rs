@@ -1,14 +1,20 @@
 //! Errors of SQL files, told by file, line and what to do.
 
 use crate::files::{self, File};
+use sqlx::error::DatabaseError;
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
 
-/// An error with its causes in one text. sqlx repeats a cause in its own words, which says nothing new.
+/// An error with its causes in one text. sqlx repeats a cause in its own words, which says nothing new, and names a
+/// line of Postgres' source.
 pub fn explain(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain() {
-        let cause = cause.to_string();
+        let said_by_database = match cause.downcast_ref::<sqlx::Error>() {
+            Some(error) => error.as_database_error(),
+            None => cause.downcast_ref::<PgDatabaseError>().map(|error| error as &dyn DatabaseError),
+        };
+        let cause = said_by_database.map_or_else(|| cause.to_string(), |error| error.message().to_owned());
         if text.contains(&cause) {
             continue;
         }

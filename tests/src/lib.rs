@@ -1,2 +1,13 @@
+//! What the tests are written with: a hospital that runs, the people in it, and DICOM files real and made.
+//!
+//! Everything here goes through HTTP against the real host, Postgres and Blob storage. Nothing of ours is replaced.
+
+pub mod actor;
 pub mod dicom;
 pub mod files;
+pub mod hospital;
+pub mod reply;
+
+pub use actor::Actor;
+pub use hospital::Hospital;
+pub use reply::Reply;

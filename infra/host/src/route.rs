@@ -1,8 +1,7 @@
 //! Which component answers a path. Spin's rules: of the routes that match, the one whose first difference is the more
-//! exact wins (a literal segment before `:name` before `/...`), and of two that agree so far the longer one.
+//! exact wins: a literal segment before `:name`, and either, or the end, before `/...`.
 
 use anyhow::{Result, bail, ensure};
-use std::cmp::Ordering;
 
 /// The routes of an application, the most exact first.
 #[derive(Debug)]
@@ -17,7 +16,7 @@ pub struct Route {
     segments: Vec<Segment>,
 }
 
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, PartialEq)]
 enum Segment {
     Literal(String),
     Named(String),
@@ -41,7 +40,10 @@ impl<T> Router<T> {
             .into_iter()
             .map(|(pattern, target)| Ok((Route::parse(pattern)?, target)))
             .collect::<Result<Vec<_>>>()?;
-        routes.sort_by(|(left, _), (right, _)| left.precedence(right));
+        // Those of one shape become neighbours, so that two which match the same paths are noticed.
+        routes.sort_by(|(left, _), (right, _)| {
+            left.precedence().cmp(&right.precedence()).then_with(|| left.shape().cmp(&right.shape()))
+        });
         for pair in routes.windows(2) {
             if let [(left, _), (right, _)] = pair
                 && left.same_paths(right)
@@ -106,20 +108,14 @@ impl Route {
         rest.next().is_none().then_some((named, String::new()))
     }
 
-    fn precedence(&self, other: &Self) -> Ordering {
-        let rank = |segment: &Segment| match segment {
+    /// What routes are sorted by: segment for segment the more exact first, and an end is more exact than any rest.
+    fn precedence(&self) -> Vec<u8> {
+        let ranks = self.segments.iter().map(|segment| match segment {
             Segment::Literal(_) => 0,
             Segment::Named(_) => 1,
-            Segment::Rest => 2,
-        };
-        self.segments
-            .iter()
-            .zip(&other.segments)
-            .map(|(left, right)| rank(left).cmp(&rank(right)))
-            .find(|order| order.is_ne())
-            .unwrap_or_else(|| other.segments.len().cmp(&self.segments.len()))
-            // Equals stand side by side, so that two which match the same paths are neighbours.
-            .then_with(|| self.shape().cmp(&other.shape()))
+            Segment::Rest => 3,
+        });
+        ranks.chain([2]).collect()
     }
 
     fn same_paths(&self, other: &Self) -> bool {

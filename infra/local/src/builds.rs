@@ -5,6 +5,7 @@
 use crate::progress::{Detail, Step};
 use crate::root;
 use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -15,7 +16,7 @@ use tokio::process::Command;
 const TARGET: &str = "wasm32-wasip2";
 
 /// Programs that were built.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Built {
     /// The host.
     pub host: PathBuf,
@@ -24,22 +25,36 @@ pub struct Built {
 }
 
 /// Builds everything that is not fresh. Two processes that ask for it at once do it one after the other.
+///
+/// With nextest, which runs each test as a process, the first one builds for all of the run.
 pub async fn everything() -> Result<Built> {
-    let lock = lock().await?;
+    let target = root().join("target");
+    fs::create_dir_all(&target)?;
+    let lock = lock(&target).await?;
+    let run = std::env::var("NEXTEST_RUN_ID").ok();
+    let record = target.join("local-built.json");
+    if let Some(run) = &run
+        && let Some(built) = built_in(run, &record)
+    {
+        return Ok(built);
+    }
     let (_, built) = tokio::try_join!(components(), natives())?;
+    if let Some(run) = run {
+        fs::write(record, serde_json::to_vec(&(run, &built))?)?;
+    }
     drop(lock);
     Ok(built)
 }
 
-async fn lock() -> Result<File> {
-    let target = root().join("target");
-    fs::create_dir_all(&target)?;
+fn built_in(run: &str, record: &Path) -> Option<Built> {
+    let (recorded, built): (String, Built) = serde_json::from_slice(&fs::read(record).ok()?).ok()?;
+    (recorded == run).then_some(built)
+}
+
+async fn lock(target: &Path) -> Result<File> {
     let file = File::create(target.join("local-build.lock"))?;
-    tokio::task::spawn_blocking(move || {
-        file.lock()?;
-        Ok(file)
-    })
-    .await?
+    let wait = tokio::task::spawn_blocking(move || file.lock().map(|()| file));
+    Ok(wait.await??)
 }
 
 /// The components that `spin.toml` names, each from the package that has its file's name.

@@ -61,8 +61,8 @@ impl Account {
         self.endpoint.starts_with("http://")
     }
 
-    /// Makes a container; one that exists already is as good.
-    pub async fn create_container(&self, container: &str) -> Result<()> {
+    /// Makes a container; one that exists already is as good. Says whether it was made now.
+    pub async fn create_container(&self, container: &str) -> Result<bool> {
         let date = jiff::Timestamp::now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
         let authorization = self.authorization(container, &date)?;
         let reply = reqwest::Client::builder()
@@ -77,7 +77,8 @@ impl Account {
             .await
             .with_context(|| format!("the storage at {} does not answer", self.endpoint))?;
         match reply.status() {
-            StatusCode::CREATED | StatusCode::CONFLICT => Ok(()),
+            StatusCode::CREATED => Ok(true),
+            StatusCode::CONFLICT => Ok(false),
             status => {
                 let body = reply.text().await.unwrap_or_default();
                 bail!("the container {container} could not be made: {status} {body}")

@@ -42,7 +42,7 @@ const DEPTH_LIMIT: usize = 32;
 ///   range of the file that holds the value. Encapsulated pixels have no length. In a deflated file the range
 ///   would name nothing, so there is only the `vr`. Shorter binary values are `InlineBinary`.
 /// - DS and IS are JSON numbers where they parse as such, strings where not.
-/// - Group lengths, the file's meta information and trailing padding are left out (PS3.18 F.2.2).
+/// - Group lengths and the file's meta information are left out (PS3.18 F.2.2), and so is trailing padding.
 /// - What is nested more than 32 deep is left out beyond its `vr`, and so are the largest attributes when all
 ///   of them are too much; after thousands of small ones the rest go entirely. [`omitted`](Self::omitted)
 ///   names the top-level attributes that it happened to.

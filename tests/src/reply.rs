@@ -1,0 +1,67 @@
+//! What came back.
+
+use std::fmt;
+
+use reqwest::header::HeaderMap;
+use serde_json::Value;
+
+pub struct Reply {
+    pub status: u16,
+    pub headers: HeaderMap,
+    /// The JSON body; null when there is none.
+    pub body: Value,
+    pub text: String,
+}
+
+impl Reply {
+    pub(crate) async fn of(request: reqwest::RequestBuilder) -> Self {
+        Self::from(request.send().await.expect("the service answers")).await
+    }
+
+    pub(crate) async fn from(response: reqwest::Response) -> Self {
+        let status = response.status().as_u16();
+        let headers = response.headers().clone();
+        let text = response.text().await.expect("the answer is whole");
+        let body = serde_json::from_str(&text).unwrap_or_default();
+        Self { status, headers, body, text }
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// The data of a success with this status.
+    #[track_caller]
+    pub fn expect(mut self, status: u16) -> Value {
+        self.expect_status(status);
+        assert_eq!(self.body["status"], "success", "{self}");
+        self.body["data"].take()
+    }
+
+    #[track_caller]
+    pub fn expect_status(&self, status: u16) {
+        assert_eq!(self.status, status, "{self}");
+    }
+
+    /// The code of a failure with this status.
+    #[track_caller]
+    pub fn expect_refusal(&self, status: u16, code: &str) {
+        self.expect_status(status);
+        assert_eq!(self.body["status"], "error", "{self}");
+        assert_eq!(self.body["code"], code, "{self}");
+        assert!(self.body["requestId"].as_str().is_some_and(|id| !id.is_empty()), "{self}");
+    }
+
+    /// The faults of a refusal, a line each: `field message`.
+    pub fn faults(&self) -> String {
+        let faults = self.body["errors"].as_array().cloned().unwrap_or_default();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        faults.iter().map(|fault| format!("{} {}\n", text(&fault["field"]), text(&fault["message"]))).collect()
+    }
+}
+
+impl fmt::Display for Reply {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}", self.status, self.text)
+    }
+}

@@ -52,6 +52,7 @@ begin
            version = imaging.images.version + 1,
            updated_at = imaging.clock()
     returning * into i;
+    perform audit.append(cx, 'image.store', 'image', i.id, i.version, array[s.patient_id]);
     return jsonb_build_object('kept', i.id);
 end
 $$;

@@ -15,7 +15,9 @@ pub(crate) async fn change(cx: &Context, order: OrderId) -> Result<Reply> {
     let scheduled_at = body.clearable::<Moment>("scheduledAt");
     let instructions = body.clearable::<Prose>("instructions");
     let reason = body.optional::<Prose>("reason");
-    if priority.is_none() && status.is_none() && scheduled_at.is_none() && instructions.is_none() {
+    let changes_nothing =
+        priority.is_none() && status.is_none() && scheduled_at.is_none() && instructions.is_none();
+    if changes_nothing && body.is_sound() {
         body.fault("body", "must change something: priority, status, scheduledAt or instructions");
     }
     body.finish()?;

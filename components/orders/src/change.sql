@@ -29,7 +29,9 @@ begin
        set priority = coalesce(ask->>'priority', priority),
            scheduled_at = case when ask ? 'scheduledAt' then (ask->>'scheduledAt')::timestamptz else scheduled_at end,
            status = coalesce(ask->>'status', status),
-           sealed = imaging.merge_sealed(sealed, ask->'sealed'),
+           -- The reason belongs to the step that was taken last.
+           sealed = imaging.merge_sealed(
+               case when ask ? 'status' then sealed - 'statusReason' else sealed end, ask->'sealed'),
            version = version + 1,
            updated_at = imaging.clock()
      where organization = o.organization and id = o.id

@@ -4,24 +4,31 @@ language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
     placed imaging.orders;
+    accession text;
 begin
     perform imaging.enter(cx);
     loop
-        insert into imaging.orders (
-            organization, id, order_number, accession_number, patient_id, provider_id, facility_id, priority,
-            modality, body_part, urgency, transport_required, contrast_allergy, status, scheduled_at,
-            requested_by, requested_at, sealed, created_at, updated_at)
-        values (
-            cx->>'organization', (ask->>'id')::uuid, imaging.issue_number('IMG-'),
-            coalesce(ask->>'accessionNumber', imaging.issue_number('ACC-')), ask->>'patientId',
-            ask->>'providerId', ask->>'facilityId', ask->>'priority', ask->>'modality', ask->>'bodyPart',
-            ask->>'urgency', (ask->>'transportRequired')::boolean, (ask->>'contrastAllergy')::boolean, 'PENDING',
-            (ask->>'scheduledAt')::timestamptz, cx->>'actor', imaging.clock(), ask->'sealed', imaging.clock(),
-            imaging.clock())
-        on conflict do nothing
-        returning * into placed;
-        exit when found;
-        -- A number that we issue may have been given to another order by hand: issue the next.
+        accession := coalesce(ask->>'accessionNumber', imaging.issue_number('ACC-'));
+        -- A study may have been given a number of its own by hand: it is not an order's any more.
+        if not exists (
+            select from imaging.studies s
+             where s.organization = cx->>'organization' and s.accession_number = accession
+        ) then
+            insert into imaging.orders (
+                organization, id, order_number, accession_number, patient_id, provider_id, facility_id, priority,
+                modality, body_part, urgency, transport_required, contrast_allergy, status, scheduled_at,
+                requested_by, requested_at, sealed, created_at, updated_at)
+            values (
+                cx->>'organization', (ask->>'id')::uuid, imaging.issue_number('IMG-'), accession, ask->>'patientId',
+                ask->>'providerId', ask->>'facilityId', ask->>'priority', ask->>'modality', ask->>'bodyPart',
+                ask->>'urgency', (ask->>'transportRequired')::boolean, (ask->>'contrastAllergy')::boolean, 'PENDING',
+                (ask->>'scheduledAt')::timestamptz, cx->>'actor', imaging.clock(), ask->'sealed', imaging.clock(),
+                imaging.clock())
+            on conflict do nothing
+            returning * into placed;
+        end if;
+        exit when placed.id is not null;
+        -- A number that we issue may have been given to another order or study by hand: issue the next.
         if ask->>'accessionNumber' is not null then
             return imaging.refuse('duplicate', jsonb_build_object('field', 'accessionNumber'));
         end if;

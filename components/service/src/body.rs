@@ -120,9 +120,9 @@ impl Body {
         self.faults.push(FieldFault::new(name, message));
     }
 
-    /// Whether any field is left to take.
-    pub fn is_empty(&self) -> bool {
-        self.fields.is_empty()
+    /// Whether no fault was found in the fields that were taken so far.
+    pub fn is_sound(&self) -> bool {
+        self.faults.is_empty()
     }
 
     pub fn finish(self) -> Result<()> {

@@ -33,6 +33,10 @@ pub(crate) fn request(cx: &Context, status: u16, cause: Option<&str>, began: std
         Some(cause) => {
             tracing::error!(method, route, status, duration_ms, request_id, organization, cause, "request failed");
         }
+        // A timer calls every second, and nearly always finds nothing to do.
+        None if route.starts_with("/tasks/") && status < 400 => {
+            tracing::debug!(method, route, status, duration_ms, request_id, organization, "request");
+        }
         None => tracing::info!(method, route, status, duration_ms, request_id, organization, "request"),
     }
 }

@@ -40,7 +40,7 @@ impl Query {
 
     pub fn finish(self) -> Result<()> {
         let mut faults = self.faults;
-        faults.extend(self.parameters.iter().map(|(name, _)| FieldFault::new(name, "is not a parameter of this list")));
+        faults.extend(self.parameters.iter().map(|(name, _)| FieldFault::new(name, "is not a parameter here")));
         if faults.is_empty() { Ok(()) } else { Err(Error::Malformed(faults)) }
     }
 }

@@ -12,7 +12,7 @@ pub(crate) async fn change(cx: &Context, study: StudyId) -> Result<Reply> {
     let texts = ["performingPhysician", "operatorName", "stationName", "studyDescription"]
         .map(|name| (name.to_owned(), body.optional::<Line>(name)));
     let status = body.optional::<StudyStatus>("status");
-    if status.is_none() && texts.iter().all(|(_, text)| text.is_none()) {
+    if status.is_none() && texts.iter().all(|(_, text)| text.is_none()) && body.is_sound() {
         body.fault("body", "must change something: a text or the status");
     }
     let reason = finish(body)?;

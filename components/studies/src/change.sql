@@ -31,7 +31,9 @@ begin
            station_name = coalesce(ask->>'stationName', station_name),
            study_description = coalesce(ask->>'studyDescription', study_description),
            status = coalesce(ask->>'status', status),
-           sealed = imaging.merge_sealed(sealed, ask->'sealed'),
+           -- The reason belongs to the step that was taken last.
+           sealed = imaging.merge_sealed(
+               case when ask ? 'status' then sealed - 'statusReason' else sealed end, ask->'sealed'),
            version = version + 1,
            updated_at = imaging.clock()
      where organization = s.organization and id = s.id

@@ -35,9 +35,20 @@ begin
     ) then
         accession := o.accession_number;
     end if;
+    -- A number that we issue may have been given to another order or study by hand: issue the next.
+    while accession is null loop
+        accession := imaging.issue_number('ACC-');
+        if exists (select from imaging.orders other
+                    where other.organization = o.organization and other.accession_number = accession)
+            or exists (select from imaging.studies other
+                        where other.organization = o.organization and other.accession_number = accession)
+        then
+            accession := null;
+        end if;
+    end loop;
 
     s := studies.add(cx, ask || jsonb_build_object(
-        'accessionNumber', coalesce(accession, imaging.issue_number('ACC-')),
+        'accessionNumber', accession,
         'facilityId', o.facility_id,
         'providerId', o.provider_id,
         'priority', coalesce(ask->>'priority', o.priority),

@@ -180,7 +180,7 @@ impl Record {
         let status = response.status().as_u16();
         let (id, route) = (id.to_owned(), route.to_owned());
         let sent = Sent { record: self, id, route, status, finished };
-        response.map(|body| Watched { body, _sent: sent }.boxed_unsync())
+        response.map(|body| Watched { body, sent }.boxed_unsync())
     }
 }
 
@@ -220,10 +220,10 @@ impl Drop for Sent {
     }
 }
 
-/// A body whose end, or whose client's, is noticed.
+/// A body whose end is noticed, be it the body's own or the client's or the instance's.
 struct Watched {
     body: WasiBody,
-    _sent: Sent,
+    sent: Sent,
 }
 
 impl Body for Watched {
@@ -234,7 +234,13 @@ impl Body for Watched {
         mut self: Pin<&mut Self>,
         task: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        Pin::new(&mut self.body).poll_frame(task)
+        let frame = Pin::new(&mut self.body).poll_frame(task);
+        let broken = self.sent.finished.as_ref().is_some_and(|finished| finished.0.call.is_broken());
+        // A body cut short must not look like a whole one: the error closes the connection in the middle of it.
+        if broken && matches!(frame, Poll::Ready(None)) {
+            return Poll::Ready(Some(Err(Error::HttpResponseIncomplete)));
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

@@ -13,11 +13,21 @@ pub struct Call {
     pub deadline: Instant,
     pub cost: Cost,
     slot: OnceLock<Arc<Slot>>,
+    broken: AtomicBool,
 }
 
 impl Call {
     pub fn new(id: String, deadline: Instant) -> Self {
-        Self { id, deadline, cost: Cost::default(), slot: OnceLock::new() }
+        Self { id, deadline, cost: Cost::default(), slot: OnceLock::new(), broken: AtomicBool::new(false) }
+    }
+
+    /// The instance ended before it was done: what has come of its reply is not the whole.
+    pub fn break_off(&self) {
+        self.broken.store(true, SeqCst);
+    }
+
+    pub fn is_broken(&self) -> bool {
+        self.broken.load(SeqCst)
     }
 
     pub fn occupy(&self, slot: Arc<Slot>) {
@@ -97,12 +107,13 @@ impl Cost {
         self.database_micros.fetch_add(micros(took), Relaxed);
     }
 
-    pub fn request(&self, took: Duration) {
+    /// A request to another service is sent.
+    pub fn request(&self) {
         self.requests.fetch_add(1, Relaxed);
-        self.http_micros.fetch_add(micros(took), Relaxed);
     }
 
-    pub fn body(&self, bytes: u64, took: Duration) {
+    /// So much of its reply has come, after so long.
+    pub fn reply(&self, bytes: u64, took: Duration) {
         self.bytes_in.fetch_add(bytes, Relaxed);
         self.http_micros.fetch_add(micros(took), Relaxed);
     }
@@ -165,8 +176,9 @@ mod tests {
         let cost = Cost::default();
         cost.statement(true, Duration::from_micros(1500));
         cost.statement(false, Duration::from_micros(500));
-        cost.request(Duration::from_millis(2));
-        cost.body(65536, Duration::from_millis(1));
+        cost.request();
+        cost.reply(0, Duration::from_millis(2));
+        cost.reply(65536, Duration::from_millis(1));
 
         let header = cost.profile().header();
 

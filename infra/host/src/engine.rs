@@ -3,7 +3,7 @@
 use crate::bindings::spin;
 use crate::guest::{Guest, HasGuest};
 use anyhow::{Context, Result, anyhow};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Cache, CacheConfig, Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
@@ -13,8 +13,8 @@ use wasmtime_wasi_http::p3::bindings::ServicePre;
 /// How often a computing guest gives way, and its deadline is looked at.
 const TICK: Duration = Duration::from_millis(10);
 
-/// An engine for at most so many instances at a time, each of at most so much memory.
-pub fn build(instances: u32, memory: usize, cache: &Path) -> Result<Engine> {
+/// An engine for at most so many instances at a time, each of at most so much memory; and where it keeps what it compiled.
+pub fn build(instances: u32, memory: usize, cache: &Path) -> Result<(Engine, Cache)> {
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(instances)
         // A component is a few core modules: itself and the adapters between it and WASI.
@@ -38,7 +38,7 @@ pub fn build(instances: u32, memory: usize, cache: &Path) -> Result<Engine> {
         .wasm_component_model_async(true)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
         .epoch_interruption(true)
-        .cache(Some(cache));
+        .cache(Some(cache.clone()));
     let engine = Engine::new(&config)
         .map_err(|error| anyhow!("{error:#}"))
         .context("cannot set up wasmtime: lower --max-concurrent if address space is limited")?;
@@ -52,7 +52,7 @@ pub fn build(instances: u32, memory: usize, cache: &Path) -> Result<Engine> {
             std::thread::sleep(TICK);
         }
     })?;
-    Ok(engine)
+    Ok((engine, cache))
 }
 
 pub fn linker(engine: &Engine) -> Result<Linker<Guest>> {
@@ -73,7 +73,7 @@ pub fn linker(engine: &Engine) -> Result<Linker<Guest>> {
 pub fn compile(
     engine: &Engine,
     linker: &Linker<Guest>,
-    sources: &[(&str, PathBuf)],
+    sources: &[(&str, &Path)],
 ) -> Result<Vec<ProxyPre<Guest>>> {
     std::thread::scope(|scope| {
         let threads: Vec<_> = sources

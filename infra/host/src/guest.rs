@@ -210,6 +210,7 @@ impl WorkerState for Worker {
     fn drop(&self, store: Store<Guest>, result: Result<()>) {
         let Err(error) = result else { return };
         let guest = store.data();
+        guest.outbound.call.break_off();
         if guest.context.shared.stopped.load(SeqCst) {
             return;
         }

@@ -100,11 +100,12 @@ async fn send(
         return Err(Error::HttpRequestDenied);
     }
 
+    call.cost.request();
     let started = Instant::now();
     let reply = context.shared.client.0.request(request);
     let wait = options.first_byte_timeout.unwrap_or(REPLY_TIMEOUT);
     let reply = tokio::time::timeout(wait, reply).await;
-    call.cost.request(started.elapsed());
+    call.cost.reply(0, started.elapsed());
     let reply = reply.map_err(|_| Error::ConnectionReadTimeout)?.map_err(|error| explain(&error))?;
     Ok(reply.map(|incoming| {
         Reply::new(incoming, call, options.between_bytes_timeout.unwrap_or(REPLY_TIMEOUT)).boxed_unsync()
@@ -205,7 +206,7 @@ impl Body for Reply {
             Some(Ok(frame)) => frame.data_ref().map(|data| data.len() as u64).unwrap_or_default(),
             _ => 0,
         };
-        this.call.cost.body(bytes, waited);
+        this.call.cost.reply(bytes, waited);
         Poll::Ready(frame.map(|frame| frame.map_err(Error::from)))
     }
 

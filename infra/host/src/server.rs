@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 use wasmtime_wasi_http::Error;
 
 /// How long a client may take over the head of a request.
@@ -34,12 +35,13 @@ pub fn bind(address: IpAddr, port: u16) -> Result<TcpSocket> {
     Ok(socket)
 }
 
-/// Serves until told to stop, then lets running requests finish.
+/// Serves until told to stop, then lets running requests finish, those of the timers too.
 pub async fn serve(
     application: Arc<Application>,
     listener: TcpListener,
     stop: impl Future<Output = ()>,
-) -> Result<()> {
+    timers: Vec<JoinHandle<()>>,
+) {
     let graceful = GracefulShutdown::new();
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     let mut stop = std::pin::pin!(stop);
@@ -72,10 +74,10 @@ pub async fn serve(
     }
 
     drop(listener);
-    if tokio::time::timeout(STOP_TIMEOUT, graceful.shutdown()).await.is_err() {
+    let finished = async { tokio::join!(graceful.shutdown(), futures::future::join_all(timers)) };
+    if tokio::time::timeout(STOP_TIMEOUT, finished).await.is_err() {
         tracing::warn!("stopped with requests still running after {STOP_TIMEOUT:?}");
     }
-    Ok(())
 }
 
 fn connection(

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
 /// A reply is only looked at for whether there is more to do.
@@ -47,13 +48,21 @@ struct Data {
 }
 
 impl Timer {
-    /// Calls until the task is dropped. A failure is logged when it begins and when it ends.
-    pub async fn run(self, application: Arc<Application>, key: Option<HeaderValue>) {
+    /// Calls until the host stops. A failure is logged when it begins and when it ends.
+    pub async fn run(
+        self,
+        application: Arc<Application>,
+        key: Option<HeaderValue>,
+        mut stopping: watch::Receiver<bool>,
+    ) {
         let mut ticks = tokio::time::interval(self.every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut failing = None;
         loop {
-            ticks.tick().await;
+            tokio::select! {
+                _ = stopping.wait_for(|stopping| *stopping) => return,
+                _ = ticks.tick() => {}
+            }
             loop {
                 let outcome = self.call(&application, key.clone()).await;
                 let state = outcome.as_ref().err().copied();
@@ -65,7 +74,7 @@ impl Timer {
                     _ => {}
                 }
                 failing = state;
-                if !matches!(outcome, Ok(true)) {
+                if !matches!(outcome, Ok(true)) || *stopping.borrow() {
                     break;
                 }
             }

@@ -38,7 +38,8 @@ pub async fn everything() -> Result<Built> {
     {
         return Ok(built);
     }
-    let (_, built) = tokio::try_join!(components(), natives())?;
+    let manifests = [root().join("spin.toml")];
+    let (_, built) = tokio::try_join!(components(&manifests), natives())?;
     if let Some(run) = run {
         fs::write(record, serde_json::to_vec(&(run, &built))?)?;
     }
@@ -57,10 +58,22 @@ async fn lock(target: &Path) -> Result<File> {
     Ok(wait.await??)
 }
 
-/// The components that `spin.toml` names, each from the package that has its file's name.
-async fn components() -> Result<()> {
+/// The components of another application, such as one that a test brings. They are built with the service's own, so
+/// that Cargo does not build twice what they share.
+pub async fn application(manifest: &Path) -> Result<()> {
+    let lock = lock(&root().join("target")).await?;
+    components(&[root().join("spin.toml"), manifest.to_owned()]).await?;
+    drop(lock);
+    Ok(())
+}
+
+/// The components that manifests name, each from the package that has its file's name.
+async fn components(manifests: &[PathBuf]) -> Result<()> {
     let step = Step::begin("Building the components");
-    let packages = packages(&root().join("spin.toml"))?;
+    let mut packages: Vec<String> =
+        manifests.iter().map(|manifest| packages(manifest)).collect::<Result<Vec<_>>>()?.concat();
+    packages.sort();
+    packages.dedup();
     add_target().await?;
     let mut command = cargo();
     command
@@ -77,15 +90,9 @@ async fn components() -> Result<()> {
 async fn natives() -> Result<Built> {
     let step = Step::begin("Building the host");
     let mut command = cargo();
-    command.args([
-        "build",
-        "-p",
-        "host",
-        "-p",
-        "local",
-        "--bins",
-        "--message-format=json-render-diagnostics",
-    ]);
+    // Cargo unifies the features of dependencies over the packages that are selected. Without `--package` they are
+    // those of `cargo up` and `cargo test`; with it, wasmtime would be compiled a second time.
+    command.args(["build", "--bin", "host", "--bin", "local", "--message-format=json-render-diagnostics"]);
     let messages = run(command, "the host", &step.detail()).await?;
     let executable = |name: &str| {
         messages
@@ -115,8 +122,6 @@ fn packages(manifest: &Path) -> Result<Vec<String>> {
         let stem = Path::new(source).file_stem().context("a component's source has no name")?;
         packages.push(stem.to_string_lossy().replace('_', "-"));
     }
-    packages.sort();
-    packages.dedup();
     Ok(packages)
 }
 

@@ -45,9 +45,12 @@ impl User {
         command.uid(self.uid).gid(self.gid);
     }
 
-    /// Whether this user can pass through every directory above `path`.
+    /// Whether this user can pass through every directory above `path`, which need not exist, wherever links lead.
     fn reaches(self, path: &Path) -> bool {
-        path.ancestors().skip(1).all(|above| {
+        let Some(real) = path.ancestors().skip(1).find_map(|above| fs::canonicalize(above).ok()) else {
+            return false;
+        };
+        real.ancestors().all(|above| {
             fs::metadata(above).is_ok_and(|metadata| {
                 let mode = metadata.mode();
                 if metadata.uid() == self.uid {

@@ -204,11 +204,11 @@ impl Postgres {
                 return Ok(());
             }
             bail!(
-                "the data in {} was made by PostgreSQL {} and this is {}: set POSTGRES_BIN to the older one, or \
-                 begin anew with `cargo up --fresh`",
+                "the data in {} was made by PostgreSQL {made_by} and this is {}: let POSTGRES_BIN name a PostgreSQL \
+                 {made_by}, or begin anew with `cargo up --fresh`",
                 data.display(),
-                made_by.trim(),
-                self.installation.major
+                self.installation.major,
+                made_by = made_by.trim()
             );
         }
         // An initdb that was cut short leaves no version behind.
@@ -269,8 +269,8 @@ impl Postgres {
         ];
         if !self.settings.durable {
             options.extend([
+                // A commit must still survive `kill`: it waits for the file to be written, not for the disk.
                 "fsync=off",
-                "synchronous_commit=off",
                 "full_page_writes=off",
                 "wal_level=minimal",
                 "max_wal_senders=0",

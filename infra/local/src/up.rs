@@ -97,6 +97,7 @@ impl Running {
 }
 
 async fn start(directory: &Path, fresh: bool, lock: &File) -> Result<Running> {
+    stop_leftovers(directory);
     if fresh {
         empty(directory)?;
     }
@@ -287,7 +288,6 @@ Serving {address}
 
 /// Deletes what earlier starts made, except compiled components and what was given.
 fn empty(directory: &Path) -> Result<()> {
-    stop_leftovers(directory);
     for name in ["postgres", "azurite", "host"] {
         places::remove(&directory.join(name))?;
     }
@@ -300,6 +300,7 @@ fn empty(directory: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Ends what an earlier start left running because it was killed. The host among it would hold the port.
 fn stop_leftovers(directory: &Path) {
     crate::orphans::end_remembered(
         &directory.join("host"),
@@ -316,10 +317,14 @@ fn lock(directory: &Path) -> Result<File> {
     let path = directory.join("lock");
     let file = stack::open_lock(directory, "lock")?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => {
+            file.set_len(0)?;
+            Ok(file)
+        }
         Err(TryLockError::WouldBlock) => {
             let owner = fs::read_to_string(&path).unwrap_or_default();
-            bail!("it runs already: {}. Use that, or stop it with Ctrl-C where it was started", owner.trim())
+            let owner = if owner.is_empty() { "still starting" } else { owner.trim() };
+            bail!("it runs already: {owner}. Use that, or stop it with Ctrl-C where it was started")
         }
         Err(TryLockError::Error(error)) => {
             Err(error).with_context(|| format!("cannot lock {}", path.display()))

@@ -26,11 +26,14 @@ pub struct Limits {
     pub statement: Duration,
 }
 
+/// An address and a further certificate to trust.
+type Key = (String, Option<String>);
+
 /// The databases that components have connected to.
 pub struct Databases {
     application: String,
     limits: Limits,
-    known: Mutex<HashMap<(String, Option<String>), Arc<Database>>>,
+    known: Mutex<HashMap<Key, Arc<Database>>>,
 }
 
 /// A database and its connections.
@@ -47,7 +50,7 @@ impl Databases {
 
     /// The database at an address, which is not connected to yet; `authority` is a further certificate to trust.
     pub fn get(&self, address: &str, authority: Option<&str>) -> Result<Arc<Database>, String> {
-        let key = (address.to_owned(), authority.map(str::to_owned));
+        let key: Key = (address.to_owned(), authority.map(str::to_owned));
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(database) = known.get(&key) {
             return Ok(Arc::clone(database));

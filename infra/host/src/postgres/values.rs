@@ -54,7 +54,8 @@ pub fn parameter(value: ParameterValue) -> Result<Parameter, String> {
         ParameterValue::ArrayInt64(values) => Box::new(values),
         ParameterValue::ArrayStr(values) => Box::new(values),
         ParameterValue::ArrayDecimal(values) => {
-            let element = |value: &Option<String>| value.as_ref().map_or("NULL".to_owned(), quoted);
+            let element =
+                |value: &Option<String>| value.as_ref().map_or("NULL".to_owned(), |value| quoted(value));
             let written = values.iter().map(element).collect::<Vec<_>>().join(",");
             text(format!("{{{written}}}"), |ty| *ty == Type::NUMERIC_ARRAY)
         }
@@ -244,7 +245,7 @@ fn range_text<T: ToString>((lower, upper): Bounds<T>) -> String {
 }
 
 /// An element of an array or a range, so that nothing in it can end it.
-fn quoted(value: &String) -> String {
+fn quoted(value: &str) -> String {
     format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
 }
 

@@ -8,8 +8,9 @@ use std::{
 use local::{Host, Stack, host, stack::Database, token::Claims};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use uuid::Uuid;
 
-use crate::{actor::Actor, dicom, reply::Reply};
+use crate::{actor::Actor, dicom, reply::Reply, storage};
 
 /// How long a test waits for what should take two seconds at most, before it says that it never came.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -38,7 +39,8 @@ impl Hospital {
         change(&mut settings);
         let variables = settings.variables.clone();
         let host = Host::start(settings).await.expect("the host starts");
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(60)).build().expect("an HTTP client");
+        let http =
+            reqwest::Client::builder().timeout(Duration::from_secs(60)).build().expect("an HTTP client");
         Self { host, database, organization: "org-1".to_owned(), variables, http }
     }
 
@@ -53,7 +55,12 @@ impl Hospital {
         claims.facility_ids = vec!["fac-1".to_owned()];
         change(&mut claims);
         let token = claims.sign(&self.setting("jwt_secret")).expect("a token");
-        Actor::new(self.http.clone(), self.host.address(), Some(("authorization", format!("Bearer {token}"))))
+        self.bearer(&format!("Bearer {token}"))
+    }
+
+    /// Somebody who sends this as authorization.
+    pub fn bearer(&self, authorization: &str) -> Actor {
+        Actor::new(self.http.clone(), self.host.address(), Some(("authorization", authorization.to_owned())))
     }
 
     pub fn provider(&self) -> Actor {
@@ -113,7 +120,8 @@ impl Hospital {
     pub async fn settled(&self, upload: &str) -> Value {
         let technologist = self.technologist();
         self.wait_for(&format!("upload {upload} to settle"), async || {
-            let ingest = technologist.get(&format!("/api/ingest/{upload}")).await.expect(200)["ingest"].take();
+            let ingest =
+                technologist.get(&format!("/api/ingest/{upload}")).await.expect(200)["ingest"].take();
             let settled = !matches!(ingest["status"].as_str(), Some("EXPECTED" | "RECEIVED"));
             settled.then_some(ingest)
         })
@@ -144,11 +152,43 @@ impl Hospital {
 
     /// A URL of storage as a client uses it: no token, only what the grant says.
     pub async fn send(&self, upload: &Value, bytes: Vec<u8>) -> Reply {
-        let mut request = self.http.put(upload["url"].as_str().expect("an upload URL")).body(bytes);
+        // Storage wants to be told the length also where there is nothing, when the client would say none.
+        let mut request = self
+            .http
+            .put(upload["url"].as_str().expect("an upload URL"))
+            .header("content-length", bytes.len())
+            .body(bytes);
         for (name, value) in upload["headers"].as_object().expect("headers of an upload") {
             request = request.header(name, value.as_str().expect("a header"));
         }
         Reply::from(request.send().await.expect("storage answers")).await
+    }
+
+    /// A file arrives by an upload that nobody announced: what became of it.
+    pub async fn receives(&self, file: Vec<u8>) -> Value {
+        let upload = self.uploads(file).await;
+        self.settled(&upload).await
+    }
+
+    /// A file is sent to an upload URL of the kind that knows no study: the upload's id.
+    pub async fn uploads(&self, file: Vec<u8>) -> String {
+        let mut offered = self.technologist().post("/api/uploads", json!({"count": 1})).await.expect(201);
+        let offer = offered["uploads"][0].take();
+        self.send(&offer["upload"], file).await.expect_status(201);
+        id(&offer).to_owned()
+    }
+
+    /// The bytes that storage has under a name, asked as the owner of the account; nothing when there are none.
+    pub async fn blob(&self, name: &str) -> Option<Vec<u8>> {
+        let account = self.setting("azure_storage_connection_string");
+        storage::blob(&account, &self.setting("azure_storage_container_name"), name)
+            .await
+            .expect("storage answers")
+    }
+
+    /// A request to storage by somebody who has nothing but a URL.
+    pub fn to_storage(&self, method: reqwest::Method, url: &str) -> reqwest::RequestBuilder {
+        self.http.request(method, url)
     }
 
     /// The bytes behind a read URL.
@@ -160,7 +200,8 @@ impl Hospital {
 
     /// The first column of the first row as text, asked as the database's administrator; nothing for no row or null.
     pub async fn sql(&self, query: &str) -> Option<String> {
-        let mut connection = PgConnection::connect(&self.database.admin_url()).await.expect("the database answers");
+        let mut connection =
+            PgConnection::connect(&self.database.admin_url()).await.expect("the database answers");
         sqlx::query_scalar::<_, Option<String>>(AssertSqlSafe(query.to_owned()))
             .fetch_optional(&mut connection)
             .await
@@ -170,8 +211,12 @@ impl Hospital {
 
     /// A statement, run as the database's administrator.
     pub async fn execute(&self, statement: &str) {
-        let mut connection = PgConnection::connect(&self.database.admin_url()).await.expect("the database answers");
-        sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(&mut connection).await.expect("the statement runs");
+        let mut connection =
+            PgConnection::connect(&self.database.admin_url()).await.expect("the database answers");
+        sqlx::raw_sql(AssertSqlSafe(statement.to_owned()))
+            .execute(&mut connection)
+            .await
+            .expect("the statement runs");
     }
 
     /// An order, placed and with one registered study: the study.
@@ -185,6 +230,35 @@ impl Hospital {
         let study = self.registered_study().await;
         self.scans(&study).await;
         self.technologist().get(&format!("/api/studies/{}", id(&study))).await.expect(200)["study"].take()
+    }
+
+    /// A study gets a report with a status. The rows come from here as long as no action writes them.
+    pub async fn reports(&self, study: &Value, status: &str) {
+        let signed = if status == "PRELIMINARY" { "null, null" } else { "'radiologist-1', now()" };
+        self.execute(&format!(
+            "insert into imaging.reports (organization, id, report_number, study_id, radiologist_id, radiologist_name,
+                 status, signed_by, signed_at, content_hash, created_at, updated_at)
+             values ('{organization}', '{id}', 'RPT-{id}', '{study}', 'radiologist-1', 'Dr. Ray', '{status}', {signed},
+                 'hash', now(), now())",
+            organization = self.organization,
+            id = Uuid::now_v7(),
+            study = id(study),
+        ))
+        .await;
+    }
+
+    /// A study gets a critical finding.
+    pub async fn finds(&self, study: &Value, severity: &str) {
+        self.execute(&format!(
+            "insert into imaging.findings (organization, id, study_id, severity, category, reported_by, reported_at, status,
+                 due_at, source, created_at, updated_at)
+             values ('{organization}', '{id}', '{study}', '{severity}', 'NODULE', 'radiologist-1', now(), 'OPEN', now(),
+                 'RADIOLOGIST', now(), now())",
+            organization = self.organization,
+            id = Uuid::now_v7(),
+            study = id(study),
+        ))
+        .await;
     }
 
     /// One more image of a registered study arrives, and is filed: the image.

@@ -7,6 +7,7 @@ pub mod dicom;
 pub mod files;
 pub mod hospital;
 pub mod reply;
+pub mod storage;
 
 pub use actor::Actor;
 pub use hospital::Hospital;

@@ -14,7 +14,8 @@ pub struct Reply {
 }
 
 impl Reply {
-    pub(crate) async fn of(request: reqwest::RequestBuilder) -> Self {
+    /// The answer to a request.
+    pub async fn of(request: reqwest::RequestBuilder) -> Self {
         Self::from(request.send().await.expect("the service answers")).await
     }
 
@@ -52,11 +53,49 @@ impl Reply {
         assert!(self.body["requestId"].as_str().is_some_and(|id| !id.is_empty()), "{self}");
     }
 
+    /// Something that the service needs is out of reach, and the caller is told when to come again.
+    #[track_caller]
+    pub fn expect_unavailable(&self) {
+        self.expect_refusal(503, "unavailable");
+        let seconds: u32 = self.header("retry-after").parse().expect("seconds to wait");
+        assert!(seconds > 0, "{self}");
+    }
+
+    /// The faults of a request whose fields cannot be accepted, a line each.
+    #[track_caller]
+    pub fn expect_invalid(&self) -> String {
+        self.expect_refusal(422, "invalid");
+        self.faults()
+    }
+
+    /// The faults of a request that cannot be read, a line each.
+    #[track_caller]
+    pub fn expect_malformed(&self) -> String {
+        self.expect_refusal(400, "malformed_request");
+        self.faults()
+    }
+
+    /// The refusal of a step that a state machine does not have: where the row is, and where it may go.
+    #[track_caller]
+    pub fn expect_illegal_step(&self, code: &str, current: &str, allowed: &[&str]) {
+        self.expect_refusal(409, code);
+        assert_eq!(self.body["current"], current, "{self}");
+        let mut told: Vec<&str> =
+            self.body["allowed"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        told.sort_unstable();
+        let mut allowed = allowed.to_vec();
+        allowed.sort_unstable();
+        assert_eq!(told, allowed, "{self}");
+    }
+
     /// The faults of a refusal, a line each: `field message`.
     pub fn faults(&self) -> String {
         let faults = self.body["errors"].as_array().cloned().unwrap_or_default();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        faults.iter().map(|fault| format!("{} {}\n", text(&fault["field"]), text(&fault["message"]))).collect()
+        faults
+            .iter()
+            .map(|fault| format!("{} {}\n", text(&fault["field"]), text(&fault["message"])))
+            .collect()
     }
 }
 

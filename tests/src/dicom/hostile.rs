@@ -117,6 +117,9 @@ pub fn all() -> Result<Vec<Hostile>> {
         instance().series("1'; drop table studies; --").write()?,
     );
 
+    add(Verdict::Refused, "an executable for Linux in its preamble", executable(b"\x7fELF\x02\x01\x01")?);
+    add(Verdict::Refused, "an executable for Windows in its preamble", executable(b"MZ\x90\x00\x03")?);
+
     add(
         Verdict::Either,
         "another instance in its meta information",
@@ -187,8 +190,6 @@ pub fn all() -> Result<Vec<Hostile>> {
         instance().patient("MRN-1", &"x".repeat(60_000)).write()?,
     );
 
-    add(Verdict::Filed, "an executable for Linux in its preamble", executable(b"\x7fELF\x02\x01\x01")?);
-    add(Verdict::Filed, "an executable for Windows in its preamble", executable(b"MZ\x90\x00\x03")?);
     add(Verdict::Filed, "markup and quotes in a name", {
         instance().patient("MRN-1", "<script>alert('x')</script>^\";--\u{202e}").write()?
     });
@@ -198,7 +199,8 @@ pub fn all() -> Result<Vec<Hostile>> {
     Ok(all)
 }
 
-/// A file with an executable's first bytes where readers do not look (CVE-2019-11687): an image all the same.
+/// A file with an executable's first bytes where readers do not look (CVE-2019-11687): an image, and a program for whoever
+/// saves and starts it.
 fn executable(magic: &[u8]) -> Result<Vec<u8>> {
     let mut preamble = QUIET;
     for (place, byte) in preamble.iter_mut().zip(magic) {

@@ -1,0 +1,96 @@
+//! What the service costs: the figures that it has to keep to, measured on this machine, all in one run.
+//!
+//!     cargo measure                     # everything, a few minutes
+//!     cargo measure --only reads        # one part of it
+//!
+//! The load comes from this process and stays on this machine. What it is compared with is a native program of the same
+//! dependencies (`baseline.rs`), in a process of its own as the host is, on the same database, in alternating rounds.
+
+mod baseline;
+mod costs;
+mod footprint;
+mod load;
+mod reads;
+mod table;
+mod uploads;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand, ValueEnum};
+
+#[derive(Debug, Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    role: Option<Role>,
+
+    /// Which parts to measure; all of them when not given
+    #[arg(long, value_enum)]
+    only: Vec<Part>,
+
+    /// Clients that read at once, each over a connection of its own
+    #[arg(long, default_value_t = 16)]
+    clients: usize,
+
+    /// Rounds of each program
+    #[arg(long, default_value_t = 4)]
+    rounds: usize,
+
+    /// Seconds of a round
+    #[arg(long, default_value_t = 5)]
+    seconds: u64,
+
+    /// Another manifest than the repository's for the reads, to compare components that were built otherwise
+    #[arg(long)]
+    manifest: Option<PathBuf>,
+
+    /// Images to upload
+    #[arg(long, default_value_t = 200)]
+    images: usize,
+}
+
+#[derive(Debug, Subcommand)]
+enum Role {
+    /// Serve as the native program that the service is compared with
+    #[command(hide = true)]
+    Baseline,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+enum Part {
+    /// Requests a second, beside a native program
+    Reads,
+    /// From the end of an upload to the stored image
+    Uploads,
+    /// Round trips and bytes of each request
+    Costs,
+    /// Memory, sizes and start
+    Footprint,
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    if arguments.role.is_some() {
+        return tokio::runtime::Runtime::new()?.block_on(baseline::serve());
+    }
+    // One thread sends all the load, so that as much of the machine as possible is left to what is measured.
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(measure(&arguments))
+}
+
+async fn measure(arguments: &Arguments) -> Result<()> {
+    let asked = |part| arguments.only.is_empty() || arguments.only.contains(&part);
+    if asked(Part::Footprint) {
+        footprint::measure().await?;
+    }
+    if asked(Part::Costs) {
+        costs::measure().await?;
+    }
+    if asked(Part::Uploads) {
+        uploads::measure(arguments.images).await?;
+    }
+    if asked(Part::Reads) {
+        let manifest = arguments.manifest.as_deref();
+        reads::measure(manifest, arguments.clients, arguments.rounds, arguments.seconds).await?;
+    }
+    Ok(())
+}

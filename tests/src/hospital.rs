@@ -238,7 +238,7 @@ impl Hospital {
         self.execute(&format!(
             "insert into imaging.reports (organization, id, report_number, study_id, radiologist_id, radiologist_name,
                  status, signed_by, signed_at, content_hash, created_at, updated_at)
-             values ('{organization}', '{id}', 'RPT-{id}', '{study}', 'radiologist-1', 'Dr. Ray', '{status}', {signed},
+             values ('{organization}', '{id}', 'RPT-{id}', '{study}', 'radiologist-1', 'Radiologist', '{status}', {signed},
                  'hash', now(), now())",
             organization = self.organization,
             id = Uuid::now_v7(),

@@ -22,12 +22,8 @@ impl Moment {
         if !is_date(text) {
             return Ok(moment);
         }
-        moment
-            .0
-            .checked_add(jiff::SignedDuration::from_hours(24))
-            .and_then(|end| end.checked_sub(jiff::SignedDuration::from_micros(1)))
-            .map(Self)
-            .map_err(|_| fault())
+        let end = moment.0.saturating_add(jiff::SignedDuration::from_hours(24)).map_err(|_| fault())?;
+        Ok(Self(end.saturating_sub(jiff::SignedDuration::from_micros(1)).map_err(|_| fault())?))
     }
 }
 
@@ -44,7 +40,10 @@ impl std::str::FromStr for Moment {
 
     fn from_str(text: &str) -> Result<Self, Fault> {
         let moment = if is_date(text) {
-            text.parse::<civil::Date>().and_then(|date| date.to_zoned(TimeZone::UTC)).map(|zoned| zoned.timestamp())
+            text.parse::<civil::Date>().map(|date| {
+                // The last days that can be written are what people put for "no end".
+                date.to_zoned(TimeZone::UTC).map_or(Timestamp::MAX, |zoned| zoned.timestamp())
+            })
         } else {
             text.parse::<Timestamp>()
         }
@@ -113,6 +112,12 @@ mod tests {
         assert_eq!(start.timestamp().to_string(), "2026-11-24T00:00:00Z");
         let end = Moment::end_of_range("2026-11-24").unwrap();
         assert_eq!(end.timestamp().to_string(), "2026-11-24T23:59:59.999999Z");
+    }
+
+    #[test]
+    fn the_end_of_time_is_a_date() {
+        assert!(Moment::end_of_range("9999-12-31").is_ok());
+        assert!("9999-12-31".parse::<Moment>().is_ok());
     }
 
     #[test]

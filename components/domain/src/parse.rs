@@ -71,12 +71,9 @@ impl<const LEAST: u32, const MOST: u32> Count<LEAST, MOST> {
 
 impl<const LEAST: u32, const MOST: u32> Parse for Count<LEAST, MOST> {
     fn parse(value: &Value) -> Result<Self, Fault> {
-        // A query carries its numbers as text.
-        let number = match value {
-            Value::String(text) => text.parse().ok(),
-            other => other.as_u64().and_then(|number| u32::try_from(number).ok()),
-        };
-        number
+        value
+            .as_u64()
+            .and_then(|number| u32::try_from(number).ok())
             .filter(|number| (LEAST..=MOST).contains(number))
             .map(Self)
             .ok_or_else(|| Fault::new(format!("must be a whole number from {LEAST} to {MOST}")))

@@ -12,6 +12,9 @@ begin
     perform imaging.enter(cx);
     select * into u from imaging.uploads
      where organization = cx->>'organization' and id = (ask->>'id')::uuid;
+    if not found then
+        return imaging.refuse('not_found');
+    end if;
     found_place := ingest.place_for(cx, u, ask);
     s := studies.lock(cx, (found_place->>'study')::uuid);
     select * into u from imaging.uploads where organization = u.organization and id = u.id for update;

@@ -35,7 +35,11 @@ impl Query {
     pub fn optional<T: Parse>(&mut self, name: &str) -> Option<T> {
         let at = self.parameters.iter().position(|(known, _)| known == name)?;
         let (_, value) = self.parameters.swap_remove(at);
-        T::parse(&Value::String(value)).map_err(|fault| self.faults.push(FieldFault::new(name, fault))).ok()
+        // A query carries its numbers as text.
+        let number = value.parse::<u64>().ok().and_then(|number| T::parse(&Value::from(number)).ok());
+        number.or_else(|| {
+            T::parse(&Value::String(value)).map_err(|fault| self.faults.push(FieldFault::new(name, fault))).ok()
+        })
     }
 
     pub fn finish(self) -> Result<()> {

@@ -1,4 +1,4 @@
-use domain::{Line, OrderStatus, Prose, Right, StudyId, StudyStatus, sources};
+use domain::{Line, OrderStatus, Prose, ReportStatus, Right, StudyId, StudyStatus, sources};
 use serde_json::{Map, Value, json};
 use service::{Authorized, Body, Context, Reply, Result};
 
@@ -59,6 +59,7 @@ async fn apply(
             ("status".to_owned(), json!(status)),
             ("from".to_owned(), sources(StudyStatus::ALL, StudyStatus::step, status)),
             ("reopenedFrom".to_owned(), json!([StudyStatus::Completed])),
+            ("signed".to_owned(), json!(ReportStatus::SIGNED)),
             ("follow".to_owned(), OrderStatus::follow(status)),
         ]);
     }

@@ -20,6 +20,12 @@ begin
             when ask->>'status' = 'IN_PROGRESS' and ask->'reopenedFrom' ? s.status and exists (
                 select from imaging.reports r where r.organization = s.organization and r.study_id = s.id
             ) then imaging.refuse('report_exists')
+            -- The order would be opened again with it, and that it is not once a report of any of its studies is signed.
+            when ask->>'status' = 'IN_PROGRESS' and ask->'reopenedFrom' ? s.status and exists (
+                select from imaging.reports r
+                  join imaging.studies other on other.organization = r.organization and other.id = r.study_id
+                 where other.organization = s.organization and other.order_id = s.order_id and ask->'signed' ? r.status
+            ) then imaging.refuse('report_signed')
         end);
     if refusal is not null then
         return refusal;

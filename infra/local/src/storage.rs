@@ -1,7 +1,7 @@
 //! Blob storage: Azurite, or an account that was given.
 
 use crate::process::Process;
-use crate::{orphans, packages, places, ports, random};
+use crate::{home, orphans, packages, places, ports, random};
 use anyhow::{Context, Result, bail};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -213,6 +213,8 @@ impl Azurite {
     async fn try_start(&mut self) -> Result<()> {
         let mut command = Command::new("node");
         command
+            .arg("--require")
+            .arg(home().join("azurite-signals.cjs"))
             .arg(packages::azurite())
             .arg("--location")
             .arg(&self.settings.directory)

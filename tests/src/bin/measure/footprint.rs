@@ -58,8 +58,8 @@ pub(crate) async fn measure() -> Result<()> {
 }
 
 fn start_ms(log: &str) -> Option<u64> {
-    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    lines.filter(|line| line["message"] == "listening").next_back()?["start_ms"].as_u64()
+    let mut lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines.rfind(|line| line["message"] == "listening")?["start_ms"].as_u64()
 }
 
 /// Bytes of memory that the host holds now.

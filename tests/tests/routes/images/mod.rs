@@ -1,0 +1,6 @@
+mod annotate;
+mod list;
+mod read;
+mod register;
+mod remove;
+mod url;

@@ -1,0 +1,5 @@
+mod accession;
+mod change;
+mod list;
+mod read;
+mod register;

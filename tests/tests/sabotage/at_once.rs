@@ -1,0 +1,189 @@
+//! Several people, or machines, do the same or what belongs together at the same time.
+
+use futures::future::join_all;
+use serde_json::{Value, json};
+use tests::{
+    Hospital,
+    actor::study_of,
+    dicom,
+    hospital::{ct_chest, id, instance_of},
+};
+
+use crate::scanner;
+
+/// Orders, each with so many studies in progress.
+async fn orders_in_progress(hospital: &Hospital, orders: usize, studies: usize) -> Vec<(Value, Vec<Value>)> {
+    let (provider, technologist) = (hospital.provider(), hospital.technologist());
+    let mut placed = Vec::new();
+    let mut files = Vec::new();
+    for _ in 0..orders {
+        let order = provider.places(ct_chest()).await;
+        let mut registered = Vec::new();
+        for _ in 0..studies {
+            registered.push(technologist.registers(&order).await);
+        }
+        files.extend(registered.iter().map(instance_of));
+        placed.push((order, registered));
+    }
+    let offers = scanner::sends(hospital, &files).await;
+    scanner::stored(hospital, &offers).await;
+    placed
+}
+
+async fn last_studies_complete_their_order(hospital: &Hospital, orders: usize, studies: usize) {
+    let technologist = hospital.technologist();
+    for (order, studies) in orders_in_progress(hospital, orders, studies).await {
+        let completed = join_all(studies.iter().map(|study| technologist.moves(study, "COMPLETED"))).await;
+
+        for reply in completed {
+            assert_eq!(reply.expect(200)["study"]["status"], "COMPLETED");
+        }
+        let path = format!("/api/imaging-orders/{}", id(&order));
+        let read = technologist.get(&path).await.expect(200)["order"].take();
+        assert_eq!(read["status"], "COMPLETED");
+        let statuses: Vec<_> =
+            read["studies"].as_array().unwrap().iter().map(|study| study["status"].clone()).collect();
+        assert_eq!(statuses, vec!["COMPLETED"; studies.len()]);
+        // It was told to the others once.
+        let told = format!(
+            "select count(*)::text from imaging.audit_events
+              where action = 'order.follow_study' and resource_id = '{}' and resource_version = {}",
+            id(&order),
+            read["version"]
+        );
+        assert_eq!(hospital.sql(&told).await.as_deref(), Some("1"));
+    }
+}
+
+#[tokio::test]
+async fn an_order_is_completed_however_its_last_two_studies_are_completed_at_once() {
+    let hospital = Hospital::open().await;
+    last_studies_complete_their_order(&hospital, 20, 2).await;
+}
+
+#[tokio::test]
+async fn an_order_is_completed_however_its_eight_studies_are_completed_at_once() {
+    let hospital = Hospital::open().await;
+    last_studies_complete_their_order(&hospital, 5, 8).await;
+}
+
+#[tokio::test]
+async fn a_hundred_images_of_one_study_filed_at_once_are_counted_and_move_study_and_order_once() {
+    let hospital = Hospital::open_with(|settings| settings.timers.clear()).await;
+    let (provider, machine) = (hospital.provider(), hospital.machine());
+    let order = provider.places(ct_chest()).await;
+    let study = hospital.technologist().registers(&order).await;
+    let path = format!("/api/imaging-orders/{}", id(&order));
+    let before = provider.get(&path).await.expect(200)["order"]["version"].as_u64().unwrap();
+    let files: Vec<_> = (0..100)
+        .map(|number| {
+            let series = 1 + number % 4;
+            instance_of(&study).series(&format!("1.2.3.{series}")).number(series, number)
+        })
+        .collect();
+    let offers = scanner::sends(&hospital, &files).await;
+
+    let announce = join_all(offers.chunks(5).map(async |offers| {
+        let events: Vec<Value> = offers.iter().map(scanner::event_grid).collect();
+        machine.post("/events/blob", json!(events)).await
+    }));
+    let (announced, swept) = tokio::join!(announce, machine.post("/tasks/sweep", json!({})));
+
+    swept.expect(200);
+    for reply in announced {
+        assert_eq!(reply.expect(200), json!({"accepted": 5, "ignored": 0}));
+    }
+    let read =
+        hospital.radiologist().get(&format!("/api/studies/{}", id(&study))).await.expect(200)["study"].take();
+    assert_eq!((&read["numberOfInstances"], &read["numberOfSeries"]), (&json!(100), &json!(4)));
+    assert_eq!(read["images"].as_array().unwrap().len(), 100);
+    assert_eq!(read["status"], "IN_PROGRESS");
+    let after = provider.get(&path).await.expect(200)["order"].take();
+    assert_eq!((&after["status"], &after["version"]), (&json!("IN_PROGRESS"), &json!(before + 1)));
+    let moved = "select count(*)::text from imaging.outbox where topic = 'study.changed'";
+    assert_eq!(hospital.sql(moved).await.as_deref(), Some("1"));
+}
+
+#[tokio::test]
+async fn a_study_instance_uid_that_ten_clients_register_at_once_is_given_once() {
+    let hospital = Hospital::open().await;
+    let order = hospital.provider().places(ct_chest()).await;
+    let technologist = hospital.technologist();
+    for _ in 0..5 {
+        let mut study = study_of(&order);
+        study["studyInstanceUID"] = json!(dicom::uid());
+
+        let replies = join_all((0..10).map(|_| technologist.post("/api/studies", study.clone()))).await;
+
+        let (made, refused): (Vec<_>, Vec<_>) = replies.into_iter().partition(|reply| reply.status == 201);
+        assert_eq!(made.len(), 1);
+        for reply in refused {
+            reply.expect_refusal(409, "duplicate");
+        }
+    }
+    let studies = hospital.sql("select count(*)::text from imaging.studies").await;
+    assert_eq!(studies.as_deref(), Some("5"));
+}
+
+#[tokio::test]
+async fn an_order_that_is_cancelled_by_five_at_once_is_cancelled_once() {
+    let hospital = Hospital::open().await;
+    let order = hospital.provider().places(ct_chest()).await;
+    let path = format!("/api/imaging-orders/{}", id(&order));
+    let provider = hospital.provider();
+
+    let replies = join_all((0..5).map(|_| provider.delete(&path))).await;
+
+    let (done, refused): (Vec<_>, Vec<_>) = replies.into_iter().partition(|reply| reply.status == 200);
+    assert_eq!(done.len(), 1);
+    for reply in refused {
+        reply.expect_status(409);
+        assert_eq!(reply.body["current"], "CANCELLED", "{reply}");
+    }
+    // The same again later is the same refusal, and changes nothing.
+    provider.delete(&path).await.expect_status(409);
+    let read = provider.get(&path).await.expect(200)["order"].take();
+    assert_eq!((&read["status"], &read["version"]), (&json!("CANCELLED"), &json!(2)));
+}
+
+#[tokio::test]
+async fn an_order_that_is_cancelled_while_its_study_is_scanned_leaves_no_study_that_nobody_can_finish() {
+    let hospital = Hospital::open_with(|settings| settings.timers.clear()).await;
+    let (provider, machine) = (hospital.provider(), hospital.machine());
+    for _ in 0..10 {
+        let order = provider.places(ct_chest()).await;
+        let study = hospital.technologist().registers(&order).await;
+        let offers = scanner::sends(&hospital, &[instance_of(&study)]).await;
+        let path = format!("/api/imaging-orders/{}", id(&order));
+
+        let event = json!([scanner::event_grid(&offers[0])]);
+        let (announced, cancelled) =
+            tokio::join!(machine.post("/events/blob", event), provider.delete(&path));
+
+        announced.expect_status(200);
+        let ingest = hospital.settled(id(&offers[0])).await;
+        let read = provider.get(&path).await.expect(200)["order"].take();
+        match cancelled.status {
+            // Cancelled first: its study is, too, and the image is held for somebody to decide.
+            200 => {
+                assert_eq!(
+                    (&read["status"], &read["studies"][0]["status"]),
+                    (&json!("CANCELLED"), &json!("CANCELLED"))
+                );
+                assert_eq!(
+                    (&ingest["status"], &ingest["reason"]),
+                    (&json!("CONFLICT"), &json!("study_cancelled"))
+                );
+            }
+            // Scanned first: that needs a reason now.
+            _ => {
+                cancelled.expect_refusal(422, "invalid");
+                assert_eq!(
+                    (&read["status"], &read["studies"][0]["status"]),
+                    (&json!("IN_PROGRESS"), &json!("IN_PROGRESS"))
+                );
+                assert_eq!(ingest["status"], "STORED");
+            }
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! What the service does when something else fails, or happens twice, or all at once: nothing is lost, nothing is there
+//! twice, and no order stays open.
+
+mod announced;
+mod at_once;
+mod clock;
+mod database;
+mod guest;
+mod killed;
+mod scanner;
+mod storage;

@@ -1,29 +1,25 @@
 //! Errors of SQL files, told by file, line and what to do.
 
 use crate::files::{self, File};
-use sqlx::error::DatabaseError;
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
 
-/// An error with its causes in one text. sqlx repeats a cause in its own words, which says nothing new, and names a
-/// line of Postgres' source.
+/// An error with its causes in one text. What the database said ends it: sqlx would repeat that in its own words, with
+/// a line of Postgres' source.
 pub fn explain(error: &anyhow::Error) -> String {
-    let mut text = String::new();
+    let mut causes = Vec::new();
     for cause in error.chain() {
-        let said_by_database = match cause.downcast_ref::<sqlx::Error>() {
-            Some(error) => error.as_database_error(),
-            None => cause.downcast_ref::<PgDatabaseError>().map(|error| error as &dyn DatabaseError),
-        };
-        let cause = said_by_database.map_or_else(|| cause.to_string(), |error| error.message().to_owned());
-        if text.contains(&cause) {
-            continue;
+        if let Some(said) = cause.downcast_ref::<sqlx::Error>().and_then(sqlx::Error::as_database_error) {
+            causes.push(said.message().to_owned());
+            break;
         }
-        if !text.is_empty() {
-            text.push_str(": ");
+        let cause = cause.to_string();
+        // Some errors contain their cause's text already.
+        if !causes.iter().any(|text: &String| text.contains(&cause)) {
+            causes.push(cause);
         }
-        text.push_str(&cause);
     }
-    text
+    causes.join(": ")
 }
 
 /// What Postgres said about a file, with the place it pointed at.

@@ -35,7 +35,8 @@ async fn an_order_is_placed_its_images_arrive_and_anyone_allowed_reads_them() {
     // In bulk, without knowing a study: the files say themselves where they belong.
     let offered = technologist.post("/api/uploads", json!({"count": 2})).await.expect(201);
     for (number, offer) in (1..).zip(offered["uploads"].as_array().unwrap()) {
-        let file = instance_of(&study).series("1.2.826.2").sop(&format!("1.2.826.2.{number}")).number(2, number);
+        let file =
+            instance_of(&study).series("1.2.826.2").sop(&format!("1.2.826.2.{number}")).number(2, number);
         hospital.send(&offer["upload"], file.write().unwrap()).await.expect_status(201);
     }
 
@@ -64,7 +65,8 @@ async fn an_order_is_placed_its_images_arrive_and_anyone_allowed_reads_them() {
 
     // The study is completed, and the order with it.
     technologist.moves(&study, "COMPLETED").await.expect(200);
-    let order = provider.get(&format!("/api/imaging-orders/{}", id(&order))).await.expect(200)["order"].take();
+    let order =
+        provider.get(&format!("/api/imaging-orders/{}", id(&order))).await.expect(200)["order"].take();
     assert_eq!(order["status"], "COMPLETED");
     assert_eq!(order["studies"][0]["status"], "COMPLETED");
 }

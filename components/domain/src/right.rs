@@ -52,7 +52,10 @@ pub enum Extent {
 impl Role {
     /// The table of rights.
     pub const fn may(self, right: Right) -> Extent {
-        use Extent::{Facilities, Nothing, Organization, OwnOrders, OwnOrdersAndFacilities, OwnPatient, OwnPatientWhenFinal};
+        use Extent::{
+            Facilities, Nothing, Organization, OwnOrders, OwnOrdersAndFacilities, OwnPatient,
+            OwnPatientWhenFinal,
+        };
         use Role::{Patient, Provider, Radiologist, Scheduler, Service, Technologist};
         match right {
             Right::PlaceOrder => match self {
@@ -202,7 +205,13 @@ mod tests {
     #[test]
     fn administrators_and_auditors_see_nothing_about_patients() {
         for role in [Role::Admin, Role::SystemAdmin, Role::Auditor] {
-            for right in [Right::ReadOrders, Right::ReadStudies, Right::ReadImages, Right::ReadReports, Right::ReadFindings] {
+            for right in [
+                Right::ReadOrders,
+                Right::ReadStudies,
+                Right::ReadImages,
+                Right::ReadReports,
+                Right::ReadFindings,
+            ] {
                 assert_eq!(caller(role).reach(right), None, "{role} {right:?}");
             }
         }

@@ -27,7 +27,10 @@ pub const EXPECTED_FOR: jiff::SignedDuration = jiff::SignedDuration::from_hours(
 /// sweep can list the blobs of an hour.
 pub fn blob_name(upload: UploadId) -> String {
     let seconds = upload.uuid().get_timestamp().map_or(0, |timestamp| timestamp.to_unix().0);
-    let moment = i64::try_from(seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok()).unwrap_or_default();
+    let moment = i64::try_from(seconds)
+        .ok()
+        .and_then(|seconds| Timestamp::from_second(seconds).ok())
+        .unwrap_or_default();
     format!("{}{upload}.dcm", hour_prefix(moment))
 }
 

@@ -43,7 +43,9 @@ fn refuse_tags_of_the_file(image: &Value, added: &Map<String, Value>) -> Result<
     let faults: Vec<FieldFault> = added
         .keys()
         .filter(|key| from_file.is_some_and(|from_file| from_file.contains_key(*key)))
-        .map(|key| FieldFault::new(format!("metadata.{key}"), "was read from the DICOM file and cannot be changed"))
+        .map(|key| {
+            FieldFault::new(format!("metadata.{key}"), "was read from the DICOM file and cannot be changed")
+        })
         .collect();
     if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
 }

@@ -6,9 +6,8 @@ use service::{Context, Reply, Result};
 pub(crate) async fn read(cx: &Context, image: ImageId) -> Result<Reply> {
     let caller = cx.require(Right::ReadImages).await?;
     cx.query().finish()?;
-    let image = caller
-        .call("images.read", json!({"id": image, "reach": caller.reach, "act": "image.read"}))
-        .await?;
+    let image =
+        caller.call("images.read", json!({"id": image, "reach": caller.reach, "act": "image.read"})).await?;
     Ok(Reply::resource("image", with_metadata(image)))
 }
 

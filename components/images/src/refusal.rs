@@ -11,9 +11,10 @@ pub(crate) fn explain(error: Error) -> Error {
             refusal.text("current"),
             Vec::new(),
         ),
-        "report_exists" => {
-            Error::conflict("study_has_report", "The study has a report: a radiologist may delete its images.")
-        }
+        "report_exists" => Error::conflict(
+            "study_has_report",
+            "The study has a report: a radiologist may delete its images.",
+        ),
         _ => Error::Refused(refusal),
     }
 }

@@ -1,4 +1,7 @@
-use domain::{Count, EXPECTED_FOR, ExternalId, ImageId, Line, Right, StudyId, StudyStatus, UploadId, blob_name, dicom::Uid};
+use domain::{
+    Count, EXPECTED_FOR, ExternalId, ImageId, Line, Right, StudyId, StudyStatus, UploadId, blob_name,
+    dicom::Uid,
+};
 use serde_json::{Map, Value, json};
 use service::{Context, Error, Reply, Result, blob::Storage};
 
@@ -101,5 +104,7 @@ pub(crate) async fn register(cx: &Context, study: StudyId) -> Result<Reply> {
         }
     };
     let version = image.get("version").and_then(Value::as_i64);
-    Ok(Reply::success(201, &json!({"image": image, "upload": upload})).header("location", &location).etag(version))
+    Ok(Reply::success(201, &json!({"image": image, "upload": upload}))
+        .header("location", &location)
+        .etag(version))
 }

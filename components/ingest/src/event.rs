@@ -23,7 +23,12 @@ pub(crate) async fn receive(cx: &Context) -> Result<Reply> {
     let events = match cx.document().await? {
         Value::Array(events) => events,
         event @ Value::Object(_) => vec![event],
-        _ => return Err(Error::Malformed(vec![FieldFault::new("body", "must be an event, or a list of events")])),
+        _ => {
+            return Err(Error::Malformed(vec![FieldFault::new(
+                "body",
+                "must be an event, or a list of events",
+            )]));
+        }
     };
     if let Some(code) = events.iter().find_map(validation_code) {
         return Ok(Reply::json(200, &json!({"validationResponse": code})));

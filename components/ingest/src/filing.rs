@@ -10,11 +10,23 @@ use service::{Error, Result, seal::Seal};
 use crate::header::Read;
 
 /// What the image resource has a member of its own for; everything else of the image facts is an attribute.
-const COLUMNS: [&str; 6] =
-    ["seriesInstanceUID", "sopInstanceUID", "sopClassUID", "transferSyntaxUID", "seriesNumber", "instanceNumber"];
+const COLUMNS: [&str; 6] = [
+    "seriesInstanceUID",
+    "sopInstanceUID",
+    "sopClassUID",
+    "transferSyntaxUID",
+    "seriesNumber",
+    "instanceNumber",
+];
 
 /// Everything that `ingest.file` has to know of an upload whose header was read.
-pub(crate) fn ask(upload: UploadId, image: ImageId, read: &Read, header: &Header, seal: &Seal) -> Result<Value> {
+pub(crate) fn ask(
+    upload: UploadId,
+    image: ImageId,
+    read: &Read,
+    header: &Header,
+    seal: &Seal,
+) -> Result<Value> {
     let facts = &header.facts;
     let mut ask = object(&facts.image)?;
     let attributes: Map<String, Value> = ask
@@ -56,7 +68,12 @@ pub(crate) fn ask(upload: UploadId, image: ImageId, read: &Read, header: &Header
 }
 
 /// What `studies.fill` is asked when the study lacks something of the patient that the file knows; else nothing.
-pub(crate) fn fill(study: StudyId, missing: &[&str], patient: &PatientFacts, seal: &Seal) -> Result<Option<Value>> {
+pub(crate) fn fill(
+    study: StudyId,
+    missing: &[&str],
+    patient: &PatientFacts,
+    seal: &Seal,
+) -> Result<Option<Value>> {
     let known = sealed_of(patient).map(|(name, value)| (name, value.filter(|_| missing.contains(&name))));
     if known.iter().all(|(_, value)| value.as_ref().is_none_or(Value::is_null)) {
         return Ok(None);

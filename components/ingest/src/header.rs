@@ -64,7 +64,7 @@ async fn examine(storage: &Storage, blob: &str, first: &Part) -> Result<Result<B
 /// The bytes `from` up to `to` of the same version of the blob.
 async fn part(storage: &Storage, blob: &str, from: u64, to: u64, first: &Part) -> Result<bytes::Bytes> {
     let part = storage.read(blob, from, to.saturating_sub(1), Some(&first.etag)).await?;
-    part.filter(|part| part.bytes.len() as u64 == to - from)
-        .map(|part| part.bytes)
-        .ok_or_else(|| Error::Unavailable { what: "Storage", cause: "a blob went away while it was read".to_owned() })
+    part.filter(|part| part.bytes.len() as u64 == to - from).map(|part| part.bytes).ok_or_else(|| {
+        Error::Unavailable { what: "Storage", cause: "a blob went away while it was read".to_owned() }
+    })
 }

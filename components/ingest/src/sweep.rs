@@ -39,8 +39,11 @@ pub(crate) async fn sweep(cx: &Context) -> Result<Reply> {
         listed(storage, &expected).await?
     });
     let late = present(storage, &older).await?;
-    let missing: Vec<UploadId> =
-        older.iter().filter(|waiting| !late.contains(&waiting.upload)).map(|waiting| waiting.upload).collect();
+    let missing: Vec<UploadId> = older
+        .iter()
+        .filter(|waiting| !late.contains(&waiting.upload))
+        .map(|waiting| waiting.upload)
+        .collect();
     arrived.extend(late);
     if !missing.is_empty() {
         cx.call_as("sweep", "*", "ingest.missing", json!({"ids": missing})).await?;
@@ -89,7 +92,9 @@ fn split(waiting: &Value, list: &str) -> Result<(Vec<UploadId>, Vec<Waiting>)> {
 /// Those that storage has, asked one by one.
 async fn present(storage: &Storage, expected: &[Waiting]) -> Result<Vec<UploadId>> {
     let found: Vec<Option<UploadId>> = stream::iter(expected)
-        .map(|waiting| async { Ok::<_, Error>(storage.exists(&waiting.blob).await?.then_some(waiting.upload)) })
+        .map(|waiting| async {
+            Ok::<_, Error>(storage.exists(&waiting.blob).await?.then_some(waiting.upload))
+        })
         .buffer_unordered(16)
         .try_collect()
         .await?;
@@ -106,7 +111,9 @@ async fn listed(storage: &Storage, expected: &[Waiting]) -> Result<Vec<UploadId>
         let mut marker = None;
         for _ in 0..PAGES {
             let (names, next) = storage.list(&format!("{hour}/"), marker.as_deref()).await?;
-            found.extend(names.iter().filter(|name| wanted.contains(name.as_str())).filter_map(|name| upload_of(name)));
+            found.extend(
+                names.iter().filter(|name| wanted.contains(name.as_str())).filter_map(|name| upload_of(name)),
+            );
             marker = next;
             if marker.is_none() {
                 break;

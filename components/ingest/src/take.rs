@@ -43,7 +43,8 @@ pub(crate) async fn take(cx: &Context, storage: &Storage, upload: UploadId) -> R
     let seal = Seal::of(&organization).await?;
     let image = text(&begun, "image").and_then(|id| id.parse().ok()).unwrap_or_else(ImageId::mint);
     let file = async |image| {
-        cx.call_as(ACTOR, &organization, "ingest.file", filing::ask(upload, image, &read, header, &seal)?).await
+        cx.call_as(ACTOR, &organization, "ingest.file", filing::ask(upload, image, &read, header, &seal)?)
+            .await
     };
     let mut filed = file(image).await?;
     // Announced by another upload than this one: what is sealed has to be sealed for the image's own row.
@@ -70,8 +71,13 @@ async fn settle(
 }
 
 fn missing_of_patient(filed: &Value, header: &domain::dicom::Header, seal: &Seal) -> Result<Option<Value>> {
-    let missing: Vec<&str> =
-        filed.get("missing").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let missing: Vec<&str> = filed
+        .get("missing")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
     let study: Option<StudyId> = text(filed, "study").and_then(|id| id.parse().ok());
     match study {
         Some(study) if !missing.is_empty() => filing::fill(study, &missing, &header.facts.patient, seal),

@@ -22,7 +22,9 @@ async fn routes(cx: &Context) -> Result<Reply> {
         (["api", "imaging-orders"], &Method::GET) => list::list(cx).await,
         (["api", "imaging-orders"], &Method::POST) => place::place(cx).await,
         (["api", "imaging-orders"], _) => Err(Error::MethodNotAllowed("GET, POST")),
-        (["api", "imaging-orders", "patient", patient], &Method::GET) => of_patient::of_patient(cx, patient).await,
+        (["api", "imaging-orders", "patient", patient], &Method::GET) => {
+            of_patient::of_patient(cx, patient).await
+        }
         (["api", "imaging-orders", "patient", _], _) => Err(Error::MethodNotAllowed("GET")),
         (["api", "imaging-orders", id], &Method::GET) => read::read(cx, cx.id(id)?).await,
         (["api", "imaging-orders", id], &Method::PATCH) => change::change(cx, cx.id(id)?).await,

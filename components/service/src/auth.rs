@@ -43,7 +43,8 @@ impl Verifier {
 }
 
 pub(crate) async fn caller(cx: &Context) -> Result<Caller> {
-    let header = cx.header("authorization").ok_or(Error::Unauthenticated("Send a token: Authorization: Bearer …"))?;
+    let header =
+        cx.header("authorization").ok_or(Error::Unauthenticated("Send a token: Authorization: Bearer …"))?;
     let token = header
         .split_once(' ')
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
@@ -94,8 +95,12 @@ static EVENT_KEYS: Setting<Vec<String>> = Setting::new();
 pub(crate) async fn event_key(cx: &Context) -> Result<()> {
     let keys = EVENT_KEYS
         .get(async || {
-            let keys: Vec<String> =
-                setting("event_key").await?.split(',').map(|key| key.trim().to_owned()).filter(|key| !key.is_empty()).collect();
+            let keys: Vec<String> = setting("event_key")
+                .await?
+                .split(',')
+                .map(|key| key.trim().to_owned())
+                .filter(|key| !key.is_empty())
+                .collect();
             if keys.is_empty() { Err(settings::malformed("event_key", "holds no key")) } else { Ok(keys) }
         })
         .await?;

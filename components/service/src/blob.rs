@@ -236,7 +236,8 @@ impl Storage {
         }
         let text = String::from_utf8_lossy(&answer.bytes);
         let names = texts_of(&text, "Name").map(str::to_owned).collect();
-        let next = texts_of(&text, "NextMarker").next().filter(|marker| !marker.is_empty()).map(str::to_owned);
+        let next =
+            texts_of(&text, "NextMarker").next().filter(|marker| !marker.is_empty()).map(str::to_owned);
         Ok((names, next))
     }
 
@@ -263,7 +264,9 @@ impl Answer {
 
     /// The size of the whole blob: what stands behind the slash of `Content-Range`, else the length of what came.
     fn total(&self) -> Option<u64> {
-        self.header("content-range").and_then(|range| range.rsplit('/').next()).and_then(|total| total.parse().ok())
+        self.header("content-range")
+            .and_then(|range| range.rsplit('/').next())
+            .and_then(|total| total.parse().ok())
     }
 
     fn part(&self) -> Part {
@@ -280,7 +283,12 @@ impl Answer {
 }
 
 /// Sends a request that may safely be sent again, and does so, later each time, while storage is too busy for it.
-async fn send(method: &str, url: &str, headers: &[(&'static str, Option<&str>)], most: usize) -> Result<Answer> {
+async fn send(
+    method: &str,
+    url: &str,
+    headers: &[(&'static str, Option<&str>)],
+    most: usize,
+) -> Result<Answer> {
     let mut wait = std::time::Duration::from_millis(100);
     for _ in 1..TRIES {
         let answer = send_once(method, url, headers, most).await?;
@@ -293,7 +301,12 @@ async fn send(method: &str, url: &str, headers: &[(&'static str, Option<&str>)],
     send_once(method, url, headers, most).await
 }
 
-async fn send_once(method: &str, url: &str, headers: &[(&'static str, Option<&str>)], most: usize) -> Result<Answer> {
+async fn send_once(
+    method: &str,
+    url: &str,
+    headers: &[(&'static str, Option<&str>)],
+    most: usize,
+) -> Result<Answer> {
     let mut request = http::Request::builder().method(method).uri(url).header("x-ms-version", VERSION);
     for (name, value) in headers {
         if let Some(value) = value {
@@ -311,7 +324,10 @@ async fn send_once(method: &str, url: &str, headers: &[(&'static str, Option<&st
         _ => match Limited::new(body, most.max(64 * 1024)).collect().await {
             Ok(collected) => collected.to_bytes(),
             Err(_) if parts.status.is_success() => {
-                return Err(Error::Unavailable { what: "Storage", cause: "its answer was cut off".to_owned() });
+                return Err(Error::Unavailable {
+                    what: "Storage",
+                    cause: "its answer was cut off".to_owned(),
+                });
             }
             Err(_) => Bytes::new(),
         },
@@ -344,8 +360,7 @@ fn texts_of<'a>(xml: &'a str, element: &str) -> impl Iterator<Item = &'a str> {
 mod tests {
     use super::*;
 
-    const CONNECTION: &str =
-        "DefaultEndpointsProtocol=https;AccountName=radiology;AccountKey=c2VjcmV0;EndpointSuffix=core.windows.net";
+    const CONNECTION: &str = "DefaultEndpointsProtocol=https;AccountName=radiology;AccountKey=c2VjcmV0;EndpointSuffix=core.windows.net";
 
     fn storage(connection: &str) -> Storage {
         Storage::parse(connection, "medical-images".to_owned(), false).unwrap()
@@ -364,7 +379,9 @@ mod tests {
 
     #[test]
     fn a_connection_string_without_a_key_names_what_is_missing() {
-        let Err(error) = Storage::parse("AccountName=radiology", String::new(), false) else { panic!("accepted") };
+        let Err(error) = Storage::parse("AccountName=radiology", String::new(), false) else {
+            panic!("accepted")
+        };
         assert!(error.to_string().contains("AccountKey"));
     }
 

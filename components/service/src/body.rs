@@ -43,7 +43,10 @@ pub(crate) async fn read_if_any(cx: &Context) -> Result<Option<Value>> {
 fn is_json(content_type: &str) -> bool {
     let media_type = content_type.split(';').next().unwrap_or_default().trim();
     media_type.eq_ignore_ascii_case("application/json")
-        || media_type.to_ascii_lowercase().strip_prefix("application/").is_some_and(|kind| kind.ends_with("+json"))
+        || media_type
+            .to_ascii_lowercase()
+            .strip_prefix("application/")
+            .is_some_and(|kind| kind.ends_with("+json"))
 }
 
 /// U+0000 is refused wherever it stands: JSONB cannot hold it.
@@ -127,7 +130,9 @@ impl Body {
 
     pub fn finish(self) -> Result<()> {
         let mut faults = self.faults;
-        faults.extend(self.fields.keys().map(|name| FieldFault::new(name, "is not a field that can be set here")));
+        faults.extend(
+            self.fields.keys().map(|name| FieldFault::new(name, "is not a field that can be set here")),
+        );
         if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
     }
 }

@@ -30,7 +30,10 @@ impl Context {
             path: path.to_owned(),
             segments: path.split('/').filter(|segment| !segment.is_empty()).map(decode).collect(),
             query: request.uri().query().unwrap_or_default().to_owned(),
-            route: text(&headers, "spin-component-route").or(text(&headers, "spin-matched-route")).unwrap_or("-").to_owned(),
+            route: text(&headers, "spin-component-route")
+                .or(text(&headers, "spin-matched-route"))
+                .unwrap_or("-")
+                .to_owned(),
             request_id: request_id(&headers),
             headers,
             body: RefCell::new(Some(request)),
@@ -112,7 +115,9 @@ impl Context {
             .and_then(|header| header.strip_suffix('"'))
             .and_then(|version| version.parse().ok())
             .map(Some)
-            .ok_or_else(|| Error::Malformed(vec![FieldFault::new("If-Match", "must be an ETag that this service gave")]))
+            .ok_or_else(|| {
+                Error::Malformed(vec![FieldFault::new("If-Match", "must be an ETag that this service gave")])
+            })
     }
 
     /// The caller, who has a right at least on some rows; the reach says on which.
@@ -130,7 +135,13 @@ impl Context {
     }
 
     /// One call of one SQL function, as a machine that acts for one organization, or for none in particular.
-    pub async fn call_as(&self, machine: &str, organization: &str, function: &str, ask: Value) -> Result<Value> {
+    pub async fn call_as(
+        &self,
+        machine: &str,
+        organization: &str,
+        function: &str,
+        ask: Value,
+    ) -> Result<Value> {
         db::call(function, self.database_context(organization, machine, "machine"), ask).await
     }
 
@@ -194,7 +205,8 @@ fn decode(segment: &str) -> String {
 /// The id that the caller gave the request, if it is fit for a log, else a new one.
 fn request_id(headers: &HeaderMap) -> String {
     let fit = |id: &&str| {
-        (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
+        (1..=128).contains(&id.len())
+            && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
     };
     text(headers, "x-request-id").filter(fit).map_or_else(|| uuid::Uuid::now_v7().to_string(), str::to_owned)
 }

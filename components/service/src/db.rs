@@ -7,8 +7,10 @@ use crate::{Error, Refusal, Result, setting};
 
 /// Calls `function(cx, ask)` and answers what it has done, or what its refusal means.
 pub(crate) async fn call(function: &str, cx: Value, ask: Value) -> Result<Value> {
-    let connection = Connection::open(setting("database_url").await?).await.map_err(|error| fault(function, error))?;
-    let parameters = vec![ParameterValue::Jsonb(cx.to_string().into()), ParameterValue::Jsonb(ask.to_string().into())];
+    let connection =
+        Connection::open(setting("database_url").await?).await.map_err(|error| fault(function, error))?;
+    let parameters =
+        vec![ParameterValue::Jsonb(cx.to_string().into()), ParameterValue::Jsonb(ask.to_string().into())];
     let mut answer = connection
         .query(format!("select {function}($1::jsonb, $2::jsonb)"), parameters)
         .await

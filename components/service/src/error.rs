@@ -101,8 +101,14 @@ impl Error {
             Self::Forbidden(message) => (403, "forbidden".into(), message.into()),
             Self::NotFound => (404, "not_found".into(), "There is no such thing here.".into()),
             Self::MethodNotAllowed(allowed) => {
-                return failure(405, "method_not_allowed", "This path does not take that method.", request_id, extra)
-                    .header("allow", allowed);
+                return failure(
+                    405,
+                    "method_not_allowed",
+                    "This path does not take that method.",
+                    request_id,
+                    extra,
+                )
+                .header("allow", allowed);
             }
             Self::Conflict { code, message, current, allowed } => {
                 if let Some(current) = current {
@@ -160,7 +166,9 @@ impl From<Refusal> for Error {
         match refusal.code.as_str() {
             "not_found" => Self::NotFound,
             "forbidden" => Self::Forbidden("Your role may not do this here."),
-            "stale" => Self::Stale { version: refusal.detail.get("version").and_then(Value::as_i64).unwrap_or_default() },
+            "stale" => Self::Stale {
+                version: refusal.detail.get("version").and_then(Value::as_i64).unwrap_or_default(),
+            },
             "reason_required" => Self::invalid("reason", "is required for this step"),
             "invalid" => Self::invalid(refusal.text("field"), refusal.text("message")),
             "duplicate" => Self::Conflict {

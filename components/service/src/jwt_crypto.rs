@@ -32,7 +32,8 @@ pub(crate) fn install() {
 fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerifier>> {
     match algorithm {
         Algorithm::HS256 if key.family() == AlgorithmFamily::Hmac => {
-            let mac = Hmac::new_from_slice(key.try_get_as_bytes()?).map_err(|_| ErrorKind::InvalidKeyFormat)?;
+            let mac =
+                Hmac::new_from_slice(key.try_get_as_bytes()?).map_err(|_| ErrorKind::InvalidKeyFormat)?;
             Ok(Box::new(Hs256(mac)))
         }
         _ => Err(ErrorKind::InvalidAlgorithm.into()),

@@ -18,12 +18,12 @@ mod serve;
 mod settings;
 
 pub use body::Body;
-pub use context::{Context, Authorized};
+pub use context::{Authorized, Context};
 pub use error::{Error, FieldFault, Refusal, Result};
 pub use page::Page;
 pub use query::Query;
 pub use reply::Reply;
 pub use serve::serve;
-pub use settings::{setting, Setting};
+pub use settings::{Setting, setting};
 
 pub use http::Method;

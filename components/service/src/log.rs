@@ -31,7 +31,16 @@ pub(crate) fn request(cx: &Context, status: u16, cause: Option<&str>, began: std
     let (method, route, request_id) = (cx.method().as_str(), cx.route(), cx.request_id());
     match cause {
         Some(cause) => {
-            tracing::error!(method, route, status, duration_ms, request_id, organization, cause, "request failed");
+            tracing::error!(
+                method,
+                route,
+                status,
+                duration_ms,
+                request_id,
+                organization,
+                cause,
+                "request failed"
+            );
         }
         // A timer calls every second, and nearly always finds nothing to do.
         None if route.starts_with("/tasks/") && status < 400 => {
@@ -40,4 +49,3 @@ pub(crate) fn request(cx: &Context, status: u16, cause: Option<&str>, began: std
         None => tracing::info!(method, route, status, duration_ms, request_id, organization, "request"),
     }
 }
-

@@ -19,9 +19,9 @@ impl domain::Parse for Cursor {
         match value.as_str() {
             // The first page by key.
             Some("") => Ok(Self(None)),
-            Some(text) => uuid::Uuid::try_parse(text)
-                .map(|id| Self(Some(id)))
-                .map_err(|_| domain::Fault::new("must be a cursor that this service gave, or empty for the first page")),
+            Some(text) => uuid::Uuid::try_parse(text).map(|id| Self(Some(id))).map_err(|_| {
+                domain::Fault::new("must be a cursor that this service gave, or empty for the first page")
+            }),
             None => Err(domain::Fault::new("must be a string")),
         }
     }
@@ -70,7 +70,9 @@ impl Page {
         }
         let reply = Reply::success(200, &json!({key: rows, "pagination": pagination}));
         Ok(match next {
-            Some(cursor) => reply.header("link", &format!("<{}>; rel=\"next\"", cx.path_with_cursor(&cursor))),
+            Some(cursor) => {
+                reply.header("link", &format!("<{}>; rel=\"next\"", cx.path_with_cursor(&cursor)))
+            }
             None => reply,
         })
     }

@@ -38,13 +38,16 @@ impl Query {
         // A query carries its numbers as text.
         let number = value.parse::<u64>().ok().and_then(|number| T::parse(&Value::from(number)).ok());
         number.or_else(|| {
-            T::parse(&Value::String(value)).map_err(|fault| self.faults.push(FieldFault::new(name, fault))).ok()
+            T::parse(&Value::String(value))
+                .map_err(|fault| self.faults.push(FieldFault::new(name, fault)))
+                .ok()
         })
     }
 
     pub fn finish(self) -> Result<()> {
         let mut faults = self.faults;
-        faults.extend(self.parameters.iter().map(|(name, _)| FieldFault::new(name, "is not a parameter here")));
+        faults
+            .extend(self.parameters.iter().map(|(name, _)| FieldFault::new(name, "is not a parameter here")));
         if faults.is_empty() { Ok(()) } else { Err(Error::Malformed(faults)) }
     }
 }

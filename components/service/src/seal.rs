@@ -33,7 +33,8 @@ fn master_keys(text: &str) -> Result<Vec<MasterKey>> {
         .map(|entry| {
             let (id, key) = entry.trim().split_once(':').ok_or_else(malformed)?;
             let key = STANDARD.decode(key).map_err(|_| malformed())?;
-            let fit = key.len() == 32 && !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+            let fit =
+                key.len() == 32 && !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
             if fit { Ok(MasterKey { id: id.to_owned(), key }) } else { Err(malformed()) }
         })
         .collect()
@@ -70,7 +71,10 @@ impl Seal {
                 let expand = |purpose: &str| {
                     let mut key = [0_u8; 32];
                     derived
-                        .expand_multi_info(&[b"imaging/", purpose.as_bytes(), b"/", organization.as_bytes()], &mut key)
+                        .expand_multi_info(
+                            &[b"imaging/", purpose.as_bytes(), b"/", organization.as_bytes()],
+                            &mut key,
+                        )
                         .map_err(|_| Error::Internal("a key cannot be derived".to_owned()))?;
                     Ok::<_, Error>(key)
                 };
@@ -94,14 +98,18 @@ impl Seal {
         let mut sealed = Map::new();
         for (field, value) in fields {
             if let Some(value) = value.filter(|value| !value.is_null()) {
-                sealed.insert(field.to_owned(), Value::String(self.seal(table, &id.to_string(), field, &value)?));
+                sealed.insert(
+                    field.to_owned(),
+                    Value::String(self.seal(table, &id.to_string(), field, &value)?),
+                );
             }
         }
         Ok(Value::Object(sealed))
     }
 
     fn seal(&self, table: &str, id: &str, field: &str, value: &Value) -> Result<String> {
-        let key = self.keys.first().ok_or_else(|| Error::Internal("there is no key to seal with".to_owned()))?;
+        let key =
+            self.keys.first().ok_or_else(|| Error::Internal("there is no key to seal with".to_owned()))?;
         let nonce = Nonce::generate();
         let plaintext = value.to_string();
         let aad = associated(table, id, field);
@@ -118,7 +126,9 @@ impl Seal {
         let damaged = || Error::Internal(format!("{table}.{field} of row {id} cannot be opened"));
         let (key_id, bytes) = sealed.split_once('.').ok_or_else(damaged)?;
         let key = self.keys.iter().find(|key| key.id == key_id).ok_or_else(|| {
-            Error::Internal(format!("{table}.{field} of row {id} is sealed with key {key_id}, which phi_keys does not hold"))
+            Error::Internal(format!(
+                "{table}.{field} of row {id} is sealed with key {key_id}, which phi_keys does not hold"
+            ))
         })?;
         let bytes = STANDARD.decode(bytes).map_err(|_| damaged())?;
         let (nonce, ciphertext) = bytes.split_at_checked(NONCE).ok_or_else(damaged)?;
@@ -139,7 +149,9 @@ impl Seal {
             match value {
                 Value::Object(members) => {
                     self.open_row(members)?;
-                    rest.extend(members.values_mut().filter(|member| member.is_object() || member.is_array()));
+                    rest.extend(
+                        members.values_mut().filter(|member| member.is_object() || member.is_array()),
+                    );
                 }
                 Value::Array(values) => rest.extend(values.iter_mut()),
                 _ => {}
@@ -162,7 +174,8 @@ impl Seal {
 
     /// The digest of a value under each key, the sealing one first: what a row keeps, and what it is compared with.
     pub fn digests(&self, purpose: &str, value: impl Serialize) -> Result<Vec<String>> {
-        let value = serde_json::to_vec(&(purpose, value)).map_err(|_| Error::Internal("a digest".to_owned()))?;
+        let value =
+            serde_json::to_vec(&(purpose, value)).map_err(|_| Error::Internal("a digest".to_owned()))?;
         self.keys
             .iter()
             .map(|key| {
@@ -222,8 +235,13 @@ mod tests {
         let both = seal(&format!("{},{}", key("k2", 2), key("k1", 1)), "org-1");
         both.open_document(&mut before).unwrap();
         assert_eq!(before["instructions"], "head first");
-        assert!(sealed_order(&both, "x")["sealed"]["orders"]["instructions"].as_str().unwrap().starts_with("k2."));
-        assert_eq!(both.digests("name", "DOE").unwrap()[1], seal(&key("k1", 1), "org-1").digests("name", "DOE").unwrap()[0]);
+        assert!(
+            sealed_order(&both, "x")["sealed"]["orders"]["instructions"].as_str().unwrap().starts_with("k2.")
+        );
+        assert_eq!(
+            both.digests("name", "DOE").unwrap()[1],
+            seal(&key("k1", 1), "org-1").digests("name", "DOE").unwrap()[0]
+        );
     }
 
     #[test]
@@ -231,7 +249,10 @@ mod tests {
         let mut order = sealed_order(&seal(&key("k1", 1), "org-1"), "head first");
         let other = seal(&key("k1", 1), "org-2");
         assert!(other.open_document(&mut order).is_err());
-        assert_ne!(other.digests("name", "DOE").unwrap(), seal(&key("k1", 1), "org-1").digests("name", "DOE").unwrap());
+        assert_ne!(
+            other.digests("name", "DOE").unwrap(),
+            seal(&key("k1", 1), "org-1").digests("name", "DOE").unwrap()
+        );
     }
 
     #[test]

@@ -8,7 +8,10 @@ use spin_sdk::http::Request;
 use crate::{Context, Reply, Result, log};
 
 /// Answers one request by a family's route table, and logs one line about it.
-pub async fn serve(request: Request, routes: impl AsyncFnOnce(&Context) -> Result<Reply>) -> Response<Full<Bytes>> {
+pub async fn serve(
+    request: Request,
+    routes: impl AsyncFnOnce(&Context) -> Result<Reply>,
+) -> Response<Full<Bytes>> {
     let began = std::time::Instant::now();
     log::start().await;
     let cx = Context::new(request);

@@ -7,12 +7,17 @@ pub async fn setting(name: &'static str) -> Result<String> {
     match spin_sdk::variables::get(name).await {
         Ok(value) if !value.is_empty() => Ok(value),
         Ok(_) => Err(missing(name)),
-        Err(error) => Err(Error::Unavailable { what: "The service", cause: format!("setting {name}: {error:?}") }),
+        Err(error) => {
+            Err(Error::Unavailable { what: "The service", cause: format!("setting {name}: {error:?}") })
+        }
     }
 }
 
 fn missing(name: &str) -> Error {
-    Error::Unavailable { what: "The service", cause: format!("setting {name} is empty: set SPIN_VARIABLE_{}", name.to_uppercase()) }
+    Error::Unavailable {
+        what: "The service",
+        cause: format!("setting {name} is empty: set SPIN_VARIABLE_{}", name.to_uppercase()),
+    }
 }
 
 /// A setting that is there, but cannot be understood.

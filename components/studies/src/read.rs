@@ -9,9 +9,9 @@ pub(crate) async fn read(cx: &Context, study: StudyId) -> Result<Reply> {
 
 /// The study with an accession number.
 pub(crate) async fn read_by_accession(cx: &Context, number: &str) -> Result<Reply> {
-    let number = number
-        .parse::<AccessionNumber>()
-        .map_err(|_| Error::Malformed(vec![FieldFault::new("accessionNumber", "is not an accession number")]))?;
+    let number = number.parse::<AccessionNumber>().map_err(|_| {
+        Error::Malformed(vec![FieldFault::new("accessionNumber", "is not an accession number")])
+    })?;
     read_one(cx, "accessionNumber", json!(number)).await
 }
 

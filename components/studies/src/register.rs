@@ -1,5 +1,6 @@
 use domain::{
-    BirthDate, ExternalId, Line, Modality, Moment, OrderId, OrderStatus, Priority, Right, Sex, StudyId, StudyStatus,
+    BirthDate, ExternalId, Line, Modality, Moment, OrderId, OrderStatus, Priority, Right, Sex, StudyId,
+    StudyStatus,
     dicom::{AccessionNumber, PersonName, Uid},
 };
 use serde_json::json;

@@ -48,7 +48,8 @@ impl Application {
         let started = Instant::now();
         let id = request_id(&mut request);
         let path = request.uri().path().to_owned();
-        let record = Record { started, method: request.method().clone(), origin, profile: self.profile };
+        let mut record =
+            Record { started, method: request.method().clone(), origin, profile: self.profile, own: true };
         if path == "/health/live" {
             return record.finish(&id, "/health/live", reply::live(request.method(), &id), None);
         }
@@ -70,7 +71,10 @@ impl Application {
         }
         let handled = handler.handle(admitted, request);
         let response = match tokio::time::timeout_at((deadline + GRACE).into(), handled).await {
-            Ok(Ok(response)) => response,
+            Ok(Ok(response)) => {
+                record.own = false;
+                response
+            }
             Ok(Err(error)) => reply::failure(why(&error, &call), &call.id),
             Err(_) => reply::failure(Code::DeadlineExceeded, &call.id),
         };
@@ -154,6 +158,8 @@ struct Record {
     method: Method,
     origin: Origin,
     profile: bool,
+    /// The reply is the host's own: no component has logged it.
+    own: bool,
 }
 
 impl Record {
@@ -215,7 +221,9 @@ impl Drop for Sent {
                 http_ms = profile.http_ms,
                 "request"
             ),
-            _ => tracing::info!(method, route, status, duration_ms, request_id = id, "request"),
+            _ if record.own => tracing::info!(method, route, status, duration_ms, request_id = id, "request"),
+            // The component has logged it, and knows more of it.
+            _ => tracing::debug!(method, route, status, duration_ms, request_id = id, "request"),
         }
     }
 }

@@ -23,7 +23,10 @@ struct Arguments {
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     ensure!(!stdout().is_terminal(), "a DICOM file is nothing to look at: redirect it, with > image.dcm");
-    let file = dicom::instance().patient(&arguments.patient, &arguments.name).accession(&arguments.accession).write()?;
+    let file = dicom::instance()
+        .patient(&arguments.patient, &arguments.name)
+        .accession(&arguments.accession)
+        .write()?;
     stdout().write_all(&file)?;
     Ok(())
 }

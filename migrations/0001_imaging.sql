@@ -128,8 +128,10 @@ create table imaging.uploads (
     size bigint check (size >= 0),
     content_md5 text,
     attempts integer not null default 0,
+    -- How often in a row it was taken up, and nothing came of it, not even a failure.
+    unreturned integer not null default 0,
     expires_at timestamptz not null,
-    -- When storage was last asked whether it has arrived.
+    -- When storage was last asked whether it has arrived; in the future, when it is to be left alone until then.
     asked_at timestamptz not null,
     received_at timestamptz,
     created_at timestamptz not null,
@@ -140,7 +142,8 @@ create table imaging.uploads (
 
 create index uploads_by_status on imaging.uploads (organization, status, id desc);
 -- What the sweep looks at, across organizations.
-create index uploads_expected on imaging.uploads (asked_at) where status in ('EXPECTED', 'RECEIVED');
+create index uploads_expected on imaging.uploads (asked_at) where status = 'EXPECTED';
+create index uploads_received on imaging.uploads (updated_at) where status = 'RECEIVED';
 
 create table imaging.images (
     organization text not null check (organization <> '*'),
@@ -260,7 +263,7 @@ create table imaging.audit_events (
     resource_id uuid,
     resource_version integer,
     patient_ids text[] not null default '{}',
-    -- {"reason": …}
+    -- {"<table>": {"statusReason": …}}, sealed for the resource
     sealed jsonb not null default '{}',
     source text,
     request_id text not null,

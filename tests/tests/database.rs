@@ -522,7 +522,8 @@ async fn the_documents_have_the_members_that_the_guests_count_on() {
       ingests total
     ingest.list.ingests[]:
       attempts blob differences id imageId reason receivedAt status studyId updatedAt
-    ingest.read: as ingest.list.ingests[]
+    ingest.read:
+      attempts awaited blob differences id imageId reason receivedAt status studyId updatedAt
     orders.list:
       orders total
     orders.list.orders[]:
@@ -545,15 +546,16 @@ async fn the_documents_have_the_members_that_the_guests_count_on() {
       studyDescription studyInstanceUID studyTime updatedAt version
     orders.read.studies[].criticalFindings[]:
       acknowledgedAt acknowledgedBy bodyPart category createdAt dueAt finding followUpAction
-      followUpRequired followUpStatus id notes reportId reportedAt reportedBy sealed severity source
-      status studyId updatedAt version
+      followUpRequired followUpStatus id notes readBack reportId reportedAt reportedBy sealed severity
+      source status studyId updatedAt version
     orders.read.studies[].criticalFindings[].sealed:
       findings
     orders.read.studies[].criticalFindings[].sealed.findings: as images.read.sealed.images
     orders.read.studies[].reports[]:
       amendedDate amendmentReason clinicalHistory comparison contentHash contentVersion createdAt
-      finalizedDate findings id impression preliminaryDate radiologistId radiologistName recommendations
-      reportNumber sealed signedAt signedBy status studyId technique updatedAt version
+      finalizedDate findings id impression macros preliminaryDate radiologistId radiologistName
+      recommendations reportNumber sealed signedAt signedBy status studyId technique template
+      transcribedAt transcribedBy updatedAt version
     orders.read.studies[].reports[].sealed:
       reports
     orders.read.studies[].reports[].sealed.reports: as images.read.sealed.images

@@ -97,8 +97,10 @@ impl From<civil::Date> for BirthDate {
 
 impl Parse for BirthDate {
     fn parse(value: &Value) -> Result<Self, Fault> {
-        let moment: Moment = parse::text(value)?.parse()?;
-        Ok(Self(moment.0.to_zoned(TimeZone::UTC).date()))
+        let text = parse::text(value)?;
+        let _moment: Moment = text.parse()?;
+        // The day as it is written: turned into UTC it may be the one before.
+        text.get(..10).and_then(|day| day.parse().ok()).map(Self).ok_or_else(fault)
     }
 }
 

@@ -128,7 +128,7 @@ pub struct Reach {
     /// Narrows `patient` to rows in one of these statuses.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub statuses: Option<Vec<StudyStatus>>,
-    /// Of reports: narrows unsigned ones to studies of these priorities.
+    /// Of reports: narrows unsigned ones to orders of these priorities.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preliminary: Option<Vec<Priority>>,
 }

@@ -4,6 +4,9 @@ use service::{Context, Error, FieldFault, Reply, Result};
 
 use crate::read::with_metadata;
 
+/// The most that people may add to one image, in bytes of JSON.
+const MOST: usize = 256 * 1024;
+
 /// How often a change is made again that somebody else's came in between of.
 const TRIES: u32 = 5;
 
@@ -24,6 +27,9 @@ pub(crate) async fn annotate(cx: &Context, image: ImageId) -> Result<Reply> {
         let version = read.get("version").and_then(Value::as_i64);
         refuse_tags_of_the_file(&read, &added)?;
         let merged = merge(read.get("metadata"), &added);
+        if merged.to_string().len() > MOST {
+            return Err(Error::invalid("metadata", "would be more than 256 KiB in all"));
+        }
         let ask = json!({
             "id": image,
             "reach": caller.reach,

@@ -1,5 +1,10 @@
+-- images.lock_instance: one transaction at a time acts on a SOP Instance UID, be there a row of it yet or not
+create or replace function images.lock_instance(organization text, sop_instance_uid text) returns void
+language sql volatile
+as $$ select pg_advisory_xact_lock(hashtextextended(organization || '/' || sop_instance_uid, 0)) $$;
+
 -- images.keep: the row of an image whose blob is complete and read, or what stands in its way.
--- The caller holds the locks of the order and the study. Answers {"kept": id}, {"duplicate": id} or {"conflict": [fields]};
+-- The caller holds the locks of the order, the study and the instance. Answers {"kept": id}, {"duplicate": id} or {"conflict": [fields]};
 -- or {"announced": id} when the image has a row already that what is sealed has to be sealed for.
 create or replace function images.keep(cx jsonb, s imaging.studies, u imaging.uploads, ask jsonb) returns jsonb
 language plpgsql volatile
@@ -51,7 +56,11 @@ begin
            sealed = imaging.images.sealed || excluded.sealed,
            version = imaging.images.version + 1,
            updated_at = imaging.clock()
+     where imaging.images.id = excluded.id and imaging.images.status = 'EXPECTED'
     returning * into i;
+    if not found then
+        raise exception 'a stored image would be overwritten';
+    end if;
     perform audit.append(cx, 'image.store', 'image', i.id, i.version, array[s.patient_id]);
     return jsonb_build_object('kept', i.id);
 end

@@ -1,6 +1,6 @@
 use domain::{
     Count, EXPECTED_FOR, ExternalId, ImageId, Line, Right, StudyId, StudyStatus, UploadId, blob_name,
-    dicom::Uid,
+    dicom::Uid, upload_of,
 };
 use serde_json::{Map, Value, json};
 use service::{Context, Error, Reply, Result, blob::Storage};
@@ -54,15 +54,15 @@ pub(crate) async fn register(cx: &Context, study: StudyId) -> Result<Reply> {
     if file_size.is_some_and(|size| size < 0) {
         body.fault("fileSize", "must be a number of bytes");
     }
-    let blob = storage_url.as_ref().and_then(|url| storage.blob_of(url.as_str()));
-    if storage_url.is_some() && blob.is_none() {
-        body.fault("storageUrl", "is not in this service's container");
+    let claim = storage_url.as_ref().and_then(|url| storage.blob_of(url.as_str())).and_then(upload_of);
+    if storage_url.is_some() && claim.is_none() {
+        body.fault("storageUrl", "is not an upload of this organization that still waits");
     }
     body.finish()?;
 
     let id = ImageId::mint();
     let upload = UploadId::mint();
-    let registered = caller
+    let image = caller
         .call(
             "images.register",
             json!({
@@ -80,7 +80,7 @@ pub(crate) async fn register(cx: &Context, study: StudyId) -> Result<Reply> {
                 "thumbnailUrl": thumbnail_url,
                 "attributes": attributes,
                 "sealed": caller.seal.fields("images", id, [("metadata", metadata.map(Value::Object))])?,
-                "blob": blob,
+                "claim": claim,
                 "upload": {
                     "id": upload,
                     "blob": blob_name(upload),
@@ -92,10 +92,9 @@ pub(crate) async fn register(cx: &Context, study: StudyId) -> Result<Reply> {
         .await
         .map_err(refusal::explain)?;
 
-    let image = registered.get("image").cloned().unwrap_or_default();
     let location = format!("/api/images/{}", image.get("id").and_then(Value::as_str).unwrap_or_default());
     // What a blob holds that is there already is not sent again.
-    let upload = match blob {
+    let upload = match claim {
         Some(_) => Value::Null,
         None => {
             let name = image.get("storageUrl").and_then(Value::as_str);

@@ -22,16 +22,17 @@ begin
         return imaging.refuse('study_cancelled', jsonb_build_object('current', s.status));
     end if;
 
+    perform images.lock_instance(s.organization, ask->>'sopInstanceUID');
     select * into i from imaging.images
      where organization = s.organization and sop_instance_uid = ask->>'sopInstanceUID'
        for update;
     if found and (i.status <> 'EXPECTED' or i.study_id <> s.id
-            or i.series_instance_uid <> ask->>'seriesInstanceUID' or ask->>'blob' is not null) then
+            or i.series_instance_uid <> ask->>'seriesInstanceUID' or ask->>'claim' is not null) then
         return imaging.refuse('duplicate', '{"field": "sopInstanceUID"}');
     end if;
 
-    if ask->>'blob' is not null then
-        u := ingest.claim(cx, ask->>'blob', (ask->>'id')::uuid, s.id, ask->>'sopInstanceUID');
+    if ask->>'claim' is not null then
+        u := ingest.claim(cx, (ask->>'claim')::uuid, (ask->>'id')::uuid, s.id, ask->>'sopInstanceUID');
         if u.id is null then
             return imaging.refuse(
                 'invalid', '{"field": "storageUrl", "message": "is not an upload of this organization that still waits"}');
@@ -53,6 +54,6 @@ begin
     returning * into i;
 
     perform audit.append(cx, 'image.register', 'image', i.id, i.version, array[s.patient_id]);
-    return imaging.done(jsonb_build_object('image', images.document(i), 'upload', u.id));
+    return imaging.done(images.document(i));
 end
 $$;

@@ -30,10 +30,11 @@ begin
     end if;
 
     delete from imaging.images where organization = i.organization and id = i.id;
+    -- What arrived for it and could not be filed under it stays with its upload, until somebody decides.
     insert into imaging.removals (organization, blob, image_id, removed_by, due_at, created_at)
-    values (
-        i.organization, i.blob, i.id, cx->>'actor',
-        imaging.clock() + make_interval(days => (ask->>'retentionDays')::integer), imaging.clock())
+    select i.organization, i.blob, i.id, cx->>'actor',
+           imaging.clock() + make_interval(days => (ask->>'retentionDays')::integer), imaging.clock()
+     where i.status = 'STORED' or ingest.is_awaited(i.organization, i.upload_id)
     on conflict do nothing;
     perform ingest.withdraw(cx, i.upload_id);
     perform studies.recount(s);

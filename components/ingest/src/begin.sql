@@ -10,12 +10,14 @@ begin
     -- What ends the component each time it is taken up is not taken up for ever.
     update imaging.uploads
        set status = 'QUARANTINED', reason = 'repeatedly_failed', updated_at = imaging.clock()
-     where id = (ask->>'id')::uuid and status = 'RECEIVED' and attempts >= 8;
+     where id = (ask->>'id')::uuid and status = 'RECEIVED' and unreturned >= 8;
     update imaging.uploads
-       set status = 'RECEIVED', attempts = attempts + 1, updated_at = imaging.clock(),
+       set status = 'RECEIVED', attempts = attempts + 1, unreturned = unreturned + 1, updated_at = imaging.clock(),
            received_at = coalesce(received_at, imaging.clock())
-     where id = (ask->>'id')::uuid and status in ('EXPECTED', 'RECEIVED', 'EXPIRED')
-       and reason is distinct from 'image_deleted'
+     where id = (ask->>'id')::uuid and reason is distinct from 'image_deleted'
+       and (status in ('EXPECTED', 'EXPIRED')
+            -- Whoever took it up a moment ago is still at it.
+            or status = 'RECEIVED' and updated_at < imaging.clock() - interval '5 seconds')
     returning * into u;
     if found then
         return imaging.done(jsonb_build_object('organization', u.organization, 'blob', u.blob, 'image', u.image_id));

@@ -1,11 +1,10 @@
 //! What storage announces: Event Grid's own schema and CloudEvents 1.0, one event or many.
 
-use domain::upload_of;
-use futures::{StreamExt, TryStreamExt, stream};
+use domain::{UploadId, upload_of};
 use serde_json::{Value, json};
 use service::{Context, Error, FieldFault, Reply, Result, blob::Storage};
 
-use crate::{sweep::AT_ONCE, take::take};
+use crate::sweep::take_all;
 
 /// The handshake of CloudEvents over HTTP (webhook specification, section 4): anyone may deliver here who has the key.
 pub(crate) fn handshake(cx: &Context) -> Reply {
@@ -35,14 +34,15 @@ pub(crate) async fn receive(cx: &Context) -> Result<Reply> {
     }
 
     let storage = Storage::from_settings().await?;
-    let announced: Vec<_> = events.iter().filter_map(|event| created_blob(event, storage)).collect();
-    let taken: Vec<Option<String>> = stream::iter(announced)
-        .map(|upload| take(cx, storage, upload))
-        .buffer_unordered(AT_ONCE)
-        .try_collect()
-        .await?;
-    let accepted = taken.iter().flatten().count();
-    Ok(Reply::success(200, &json!({"accepted": accepted, "ignored": events.len() - accepted})))
+    let announced: Vec<UploadId> = events.iter().filter_map(|event| created_blob(event, storage)).collect();
+    let taken = take_all(cx, storage, &announced).await;
+    match taken.trouble {
+        Some(error) => Err(error),
+        None => {
+            let ignored = events.len() - taken.settled;
+            Ok(Reply::success(200, &json!({"accepted": taken.settled, "ignored": ignored})))
+        }
+    }
 }
 
 fn kind(event: &Value) -> Option<&str> {
@@ -56,7 +56,7 @@ fn validation_code(event: &Value) -> Option<&str> {
     event.pointer("/data/validationCode").and_then(Value::as_str)
 }
 
-fn created_blob(event: &Value, storage: &Storage) -> Option<domain::UploadId> {
+fn created_blob(event: &Value, storage: &Storage) -> Option<UploadId> {
     if kind(event) != Some("Microsoft.Storage.BlobCreated") {
         return None;
     }

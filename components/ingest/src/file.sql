@@ -1,5 +1,5 @@
 -- ingest.file: put an image whose header was read under its study, or write down why that is not possible.
--- Locks the order, the study and then the upload. What it does is done once, however often the blob is announced.
+-- Locks the order, the study, the instance and then the upload. What it does is done once, however often the blob is announced.
 create or replace function ingest.file(cx jsonb, ask jsonb) returns jsonb
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
@@ -17,8 +17,10 @@ begin
     end if;
     found_place := ingest.place_for(cx, u, ask);
     s := studies.lock(cx, (found_place->>'study')::uuid);
+    perform images.lock_instance(u.organization, ask->>'sopInstanceUID');
     select * into u from imaging.uploads where organization = u.organization and id = u.id for update;
-    if u.status <> 'RECEIVED' then
+    -- EXPECTED: another that took it up at the same time could not read it, and gave it back.
+    if u.status not in ('RECEIVED', 'EXPECTED') then
         return imaging.done(jsonb_build_object('settled', u.status));
     end if;
 
@@ -93,6 +95,12 @@ begin
     if not ask->'openOrders' ? o.status then
         return '{"held": "order_not_open"}';
     end if;
+    if exists (
+        select from imaging.images i
+         where i.organization = u.organization and i.sop_instance_uid = ask->>'sopInstanceUID' and i.status = 'STORED'
+    ) then
+        return '{"held": "instance_exists", "differences": ["studyInstanceUID"]}';
+    end if;
     s := studies.add(cx, ask->'study' || jsonb_build_object(
         'orderId', o.id,
         'accessionNumber', o.accession_number,
@@ -134,7 +142,9 @@ as $$
          and not ask->'patientBirthDateDigests' ? s.patient_birth_date_digest
             then '{"held": "another_patient", "differences": ["patientName", "patientDOB"]}'
         when s.study_instance_uid <> ask->>'studyInstanceUID'
-         and not (s.study_instance_uid_issued and s.number_of_instances = 0)
+         and (not s.study_instance_uid_issued or s.number_of_instances > 0 or exists (
+                select from imaging.studies other
+                 where other.organization = s.organization and other.study_instance_uid = ask->>'studyInstanceUID'))
             then '{"held": "another_study", "differences": ["studyInstanceUID"]}'
         when s.status = 'CANCELLED'
             then '{"held": "study_cancelled"}'

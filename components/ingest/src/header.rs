@@ -1,6 +1,7 @@
 //! From a blob to its DICOM header, by as few and as small reads as that takes.
 
 use domain::dicom::{Header, HeaderError, Reason, read_header};
+use futures::lock::Mutex;
 use service::{
     Error, Result,
     blob::{Part, Storage},
@@ -9,6 +10,11 @@ use service::{
 /// How much is read of every file, in bytes: with the end of an encapsulated one, 64 KiB. Of nineteen files in twenty
 /// the header is within the first sixteen.
 const FIRST: u64 = 63 * 1024;
+
+/// Longer headers than this are read one at a time: a few of the longest would not fit in memory together.
+const LONG: u64 = 1024 * 1024;
+
+static ONE_LONG_HEADER: Mutex<()> = Mutex::new(());
 
 /// What was found in a blob.
 pub(crate) struct Read {
@@ -28,6 +34,7 @@ pub(crate) async fn read(storage: &Storage, blob: &str) -> Result<Option<Read>> 
 async fn examine(storage: &Storage, blob: &str, first: &Part) -> Result<Result<Box<Header>, Reason>> {
     let total = first.total;
     let mut prefix = first.bytes.to_vec();
+    let mut alone = None;
     let header = loop {
         let at_least = match read_header(&prefix, total) {
             Ok(header) => break header,
@@ -39,6 +46,10 @@ async fn examine(storage: &Storage, blob: &str, first: &Part) -> Result<Result<B
             return Ok(Err(Reason::Truncated));
         }
         let wanted = at_least.max(length.saturating_mul(2)).min(total);
+        if wanted > LONG && alone.is_none() {
+            alone = Some(ONE_LONG_HEADER.lock().await);
+        }
+        prefix.reserve_exact(usize::try_from(wanted - length).unwrap_or_default());
         prefix.extend(part(storage, blob, length, wanted, first).await?.iter());
     };
 

@@ -1,4 +1,4 @@
--- ingest.read: what became of one upload
+-- ingest.read: what became of one upload, and whether it may still be sent
 create or replace function ingest.read(cx jsonb, ask jsonb) returns jsonb
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
@@ -12,6 +12,7 @@ begin
         return imaging.refuse('not_found');
     end if;
     perform audit.append(cx, 'upload.read', 'upload', u.id, null, '{}');
-    return imaging.done(ingest.document(u));
+    return imaging.done(ingest.document(u) || jsonb_build_object(
+        'awaited', u.status = 'EXPECTED' and u.expires_at > imaging.clock()));
 end
 $$;

@@ -10,9 +10,10 @@ begin
      where organization = cx->>'organization' and id = (ask->>'id')::uuid
        for update;
     if u.status = 'RECEIVED' and ask->>'status' = 'EXPECTED' then
-        -- Not there, or not to be had now: as if it had not been tried.
+        -- Not there, or not to be had now: as if it had not been tried, but not at once again.
         update imaging.uploads
-           set status = 'EXPECTED', attempts = attempts - 1, received_at = null, updated_at = imaging.clock()
+           set status = 'EXPECTED', attempts = attempts - 1, unreturned = 0, received_at = null,
+               updated_at = imaging.clock(), asked_at = imaging.clock() + interval '5 seconds'
          where organization = u.organization and id = u.id
         returning * into u;
     elsif u.status = 'RECEIVED' then
@@ -30,7 +31,7 @@ language plpgsql volatile
 as $$
 begin
     update imaging.uploads
-       set status = new_status, reason = why, differences = differing, image_id = coalesce(image, image_id),
+       set status = new_status, reason = why, unreturned = 0, differences = differing, image_id = coalesce(image, image_id),
            study_id = coalesce(study, study_id), size = bytes, content_md5 = md5, updated_at = imaging.clock()
      where organization = u.organization and id = u.id
     returning * into u;

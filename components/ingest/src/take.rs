@@ -23,51 +23,73 @@ pub(crate) async fn take(cx: &Context, storage: &Storage, upload: UploadId) -> R
         return Err(Error::Internal("ingest.begin named no blob".to_owned()));
     };
 
-    let read = match header::read(storage, &blob).await {
-        Ok(Some(read)) => read,
-        // Announced, but not there; or not to be had now. Either way the row waits as before.
-        Ok(None) => return settle(cx, &organization, upload, IngestStatus::Expected, None, None).await,
-        Err(error) => {
-            settle(cx, &organization, upload, IngestStatus::Expected, None, None).await?;
-            return Err(error);
+    let arrival = Arrival { cx, organization, upload, blob };
+    let image = text(&begun, "image").and_then(|id| id.parse().ok());
+    match arrival.file(storage, image).await {
+        // Not to be had now, and not for what it is: it waits as before. Whatever else went wrong counts against it.
+        Err(error @ Error::Unavailable { .. }) => {
+            arrival.settle(IngestStatus::Expected, None, None).await?;
+            Err(error)
         }
-    };
-    let header = match &read.header {
-        Ok(header) => header,
-        Err(reason) => {
-            let (reason, size) = (Some(reason.code()), Some(read.size));
-            return settle(cx, &organization, upload, IngestStatus::Quarantined, reason, size).await;
-        }
-    };
-
-    let seal = Seal::of(&organization).await?;
-    let image = text(&begun, "image").and_then(|id| id.parse().ok()).unwrap_or_else(ImageId::mint);
-    let file = async |image| {
-        cx.call_as(ACTOR, &organization, "ingest.file", filing::ask(upload, image, &read, header, &seal)?)
-            .await
-    };
-    let mut filed = file(image).await?;
-    // Announced by another upload than this one: what is sealed has to be sealed for the image's own row.
-    if let Some(announced) = text(&filed, "announced").and_then(|id| id.parse().ok()) {
-        filed = file(announced).await?;
+        filed => filed,
     }
-    if let Some(fill) = missing_of_patient(&filed, header, &seal)? {
-        cx.call_as(ACTOR, &organization, "studies.fill", fill).await?;
-    }
-    Ok(text(&filed, "settled"))
 }
 
-async fn settle(
-    cx: &Context,
-    organization: &str,
+/// An upload that has arrived and was taken up.
+struct Arrival<'a> {
+    cx: &'a Context,
+    organization: String,
     upload: UploadId,
-    status: IngestStatus,
-    reason: Option<&str>,
-    size: Option<u64>,
-) -> Result<Option<String>> {
-    let ask = json!({"id": upload, "status": status, "reason": reason, "size": size});
-    let settled = cx.call_as(ACTOR, organization, "ingest.settle", ask).await?;
-    Ok(text(&settled, "settled"))
+    blob: String,
+}
+
+impl Arrival<'_> {
+    async fn file(&self, storage: &Storage, announced: Option<ImageId>) -> Result<Option<String>> {
+        let read = match header::read(storage, &self.blob).await {
+            Ok(Some(read)) => read,
+            // Announced, but not there.
+            Ok(None) => return self.settle(IngestStatus::Expected, None, None).await,
+            Err(Error::Conflict { .. }) => {
+                return self.settle(IngestStatus::Quarantined, Some("unreadable"), None).await;
+            }
+            Err(error) => return Err(error),
+        };
+        let header = match &read.header {
+            Ok(header) => header,
+            Err(reason) => {
+                return self.settle(IngestStatus::Quarantined, Some(reason.code()), Some(read.size)).await;
+            }
+        };
+
+        let seal = Seal::of(&self.organization).await?;
+        let file = async |image| {
+            let ask = filing::ask(self.upload, image, &read, header, &seal)?;
+            self.call("ingest.file", ask).await
+        };
+        let mut filed = file(announced.unwrap_or_else(ImageId::mint)).await?;
+        // Announced by another upload than this one: what is sealed has to be sealed for the image's own row.
+        if let Some(image) = text(&filed, "announced").and_then(|id| id.parse().ok()) {
+            filed = file(image).await?;
+        }
+        if let Some(fill) = missing_of_patient(&filed, header, &seal)? {
+            self.call("studies.fill", fill).await?;
+        }
+        Ok(text(&filed, "settled"))
+    }
+
+    async fn settle(
+        &self,
+        status: IngestStatus,
+        reason: Option<&str>,
+        size: Option<u64>,
+    ) -> Result<Option<String>> {
+        let ask = json!({"id": self.upload, "status": status, "reason": reason, "size": size});
+        Ok(text(&self.call("ingest.settle", ask).await?, "settled"))
+    }
+
+    async fn call(&self, function: &str, ask: Value) -> Result<Value> {
+        self.cx.call_as(ACTOR, &self.organization, function, ask).await
+    }
 }
 
 fn missing_of_patient(filed: &Value, header: &domain::dicom::Header, seal: &Seal) -> Result<Option<Value>> {

@@ -47,15 +47,15 @@ $$;
 
 -- ingest.claim: an upload that is there or awaited, and that an image is now announced for; nothing if there is none
 create or replace function ingest.claim(
-    cx jsonb, named text, image uuid, study uuid, sop_instance_uid text
+    cx jsonb, claimed uuid, image uuid, study uuid, sop_instance_uid text
 ) returns imaging.uploads
 language sql volatile
 as $$
     update imaging.uploads
        set image_id = image, study_id = study, announced_sop_instance_uid = sop_instance_uid, reason = null,
-           differences = '{}', status = case status when 'EXPECTED' then 'EXPECTED' else 'RECEIVED' end,
+           differences = '{}', unreturned = 0, status = case status when 'EXPECTED' then 'EXPECTED' else 'RECEIVED' end,
            updated_at = imaging.clock()
-     where organization = cx->>'organization' and blob = named and image_id is null
+     where organization = cx->>'organization' and id = claimed and image_id is null
        and status in ('EXPECTED', 'RECEIVED', 'CONFLICT', 'EXPIRED')
     returning *
 $$;
@@ -67,4 +67,13 @@ as $$
     update imaging.uploads
        set status = 'EXPIRED', reason = 'image_deleted', updated_at = imaging.clock()
      where organization = cx->>'organization' and id = withdrawn and status in ('EXPECTED', 'RECEIVED')
+$$;
+
+-- ingest.is_awaited: whether what an upload brings is not known yet
+create or replace function ingest.is_awaited(owner text, upload uuid) returns boolean
+language sql stable
+as $$
+    select exists (
+        select from imaging.uploads
+         where organization = owner and id = upload and status in ('EXPECTED', 'RECEIVED', 'EXPIRED'))
 $$;

@@ -1,35 +1,47 @@
--- ingest.waiting: the uploads that the sweep should ask storage about, across organizations: all recent ones, and of the
--- older ones those that were asked about longest ago. What was received but not filed is tried again, later each time.
+-- ingest.waiting: the uploads that the sweep should see to, across organizations. Those that were received and not filed;
+-- those that were offered in the last two hours, and of the older ones a few: in each case first the ones that were asked
+-- about longest ago, so that none waits behind others that nothing comes for.
 create or replace function ingest.waiting(cx jsonb, ask jsonb) returns jsonb
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
+    received jsonb;
     recent jsonb;
     older jsonb;
 begin
     perform imaging.enter(cx || '{"organization": "*"}');
-    select coalesce(jsonb_agg(jsonb_build_object('blob', blob, 'received', status = 'RECEIVED') order by id), '[]')
-      into recent
-      from (select id, blob, status from imaging.uploads
-             where (status = 'EXPECTED' and created_at > imaging.clock() - interval '2 hours')
-                or (status = 'RECEIVED'
-                    and updated_at < imaging.clock() - interval '1 second' * least(power(2, attempts), 300))
-             order by id
-             limit (ask->>'recent')::integer) as waiting;
+    -- Whoever took it up ended in the midst of it: tried again, later each time.
+    select coalesce(jsonb_agg(blob), '[]')
+      into received
+      from (select blob from imaging.uploads
+             where status = 'RECEIVED'
+               and updated_at < imaging.clock() - interval '1 second' * greatest(5, power(2, least(unreturned, 10)))
+             order by updated_at
+             limit (ask->>'received')::integer) as waiting;
 
     with asked as (
         update imaging.uploads
            set asked_at = imaging.clock()
          where id in (
             select id from imaging.uploads
-             where status = 'EXPECTED' and created_at <= imaging.clock() - interval '2 hours'
-               and asked_at < imaging.clock() - interval '1 minute'
+             where status = 'EXPECTED' and asked_at <= imaging.clock() and created_at > imaging.clock() - interval '2 hours'
+             order by asked_at limit (ask->>'recent')::integer for update skip locked)
+        returning blob
+    )
+    select coalesce(jsonb_agg(blob order by blob), '[]') into recent from asked;
+
+    with asked as (
+        update imaging.uploads
+           set asked_at = imaging.clock()
+         where id in (
+            select id from imaging.uploads
+             where status = 'EXPECTED' and asked_at < imaging.clock() - interval '1 minute'
+               and created_at <= imaging.clock() - interval '2 hours'
              order by asked_at limit (ask->>'older')::integer for update skip locked)
         returning blob
     )
-    select coalesce(jsonb_agg(jsonb_build_object('blob', blob, 'received', false)), '[]')
-      into older from asked;
-    return imaging.done(jsonb_build_object('recent', recent, 'older', older));
+    select coalesce(jsonb_agg(blob order by blob), '[]') into older from asked;
+    return imaging.done(jsonb_build_object('received', received, 'recent', recent, 'older', older));
 end
 $$;
 

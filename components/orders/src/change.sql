@@ -42,7 +42,7 @@ begin
     end if;
     perform audit.append(
         cx, coalesce(ask->>'act', 'order.change'), 'order', o.id, o.version, array[o.patient_id],
-        ask->'sealed'->>'statusReason');
+        jsonb_build_object('orders', jsonb_build_object('statusReason', ask->'sealed'->'statusReason')));
     perform outbox.append(cx, 'order.changed', 'order', o.id, o.version);
     return imaging.done(orders.with_studies(o));
 end

@@ -1,7 +1,8 @@
--- audit.append: who did what, with the act itself, or not at all
+-- audit.append: who did what, with the act itself, or not at all. What is sealed lies in it as in the resource's own
+-- document, {"<table>": {"<field>": …}}: it opens with the resource's id
 create or replace function audit.append(
     cx jsonb, action text, resource text, resource_id uuid, resource_version integer, patient_ids text[],
-    reason text default null, outcome text default 'SUCCESS'
+    sealed jsonb default null, outcome text default 'SUCCESS'
 ) returns void
 language sql volatile
 as $$
@@ -11,6 +12,6 @@ as $$
     values (
         cx->>'organization', imaging.clock(), cx->>'actor', cx->>'role', action, outcome, resource, resource_id,
         resource_version, coalesce(patient_ids, '{}'),
-        case when reason is null then '{}' else jsonb_build_object('reason', reason) end,
+        coalesce(jsonb_strip_nulls(sealed), '{}'),
         cx->>'source', cx->>'requestId', cx->>'trace')
 $$;

@@ -15,8 +15,7 @@ struct Claims {
     sub: Option<String>,
     role: String,
     organization_id: String,
-    #[serde(default)]
-    facility_ids: Vec<String>,
+    facility_ids: Option<Vec<String>>,
     patient_id: Option<String>,
 }
 
@@ -82,6 +81,7 @@ fn caller_from(claims: Claims) -> Result<Caller> {
         facilities: claims
             .facility_ids
             .iter()
+            .flatten()
             .map(|facility| ExternalId::try_from(facility.as_str()))
             .collect::<Result<_, _>>()
             .map_err(unfit)?,

@@ -208,15 +208,19 @@ impl Storage {
                 Ok(Some(Part { bytes: Bytes::new(), total: answer.total().unwrap_or(0), ..answer.part() }))
             }
             StatusCode::NOT_FOUND => Ok(None),
+            // There, but archived, or encrypted under a key of the sender's: no trying again will help.
+            StatusCode::CONFLICT => {
+                Err(Error::conflict("blob_unreadable", "Storage has it, and does not give it out."))
+            }
             status => Err(unexpected(status)),
         }
     }
 
-    /// Whether a blob is there.
+    /// Whether a blob is there, readable or not.
     pub async fn exists(&self, blob: &str) -> Result<bool> {
         let url = self.grant(Some(blob), Permission::Read, SignedDuration::from_mins(5))?.url;
         match send("HEAD", &url, &[], 0).await?.status {
-            StatusCode::OK => Ok(true),
+            StatusCode::OK | StatusCode::CONFLICT => Ok(true),
             StatusCode::NOT_FOUND => Ok(false),
             status => Err(unexpected(status)),
         }

@@ -114,7 +114,9 @@ impl Body {
     /// A field that clients send out of habit and that changes nothing; with another value than `expected` it is a fault.
     pub fn habit(&mut self, name: &str, expected: &str) {
         let value = self.fields.remove(name).filter(|value| !value.is_null());
-        if value.is_some_and(|value| value.as_str() != Some(expected)) {
+        if value
+            .is_some_and(|value| !value.as_str().is_some_and(|value| value.eq_ignore_ascii_case(expected)))
+        {
             self.fault(name, format_args!("must be {expected}, or left out"));
         }
     }

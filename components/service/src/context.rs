@@ -152,7 +152,7 @@ impl Context {
             "actor": actor,
             "role": role,
             "requestId": self.request_id,
-            "trace": self.header("traceparent"),
+            "trace": self.header("traceparent").filter(|trace| is_traceparent(trace)),
             "source": self.header("spin-client-addr"),
         })
     }
@@ -200,6 +200,11 @@ fn decode(segment: &str) -> String {
         .ok()
         .filter(|segment| !segment.contains('\0'))
         .map_or_else(|| "\u{fffd}".to_owned(), std::borrow::Cow::into_owned)
+}
+
+/// Whether a header has the form of a trace context (W3C Trace Context 3.2).
+fn is_traceparent(text: &str) -> bool {
+    text.len() == 55 && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
 }
 
 /// The id that the caller gave the request, if it is fit for a log, else a new one.

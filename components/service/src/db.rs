@@ -61,7 +61,8 @@ fn fault(function: &str, error: spin_sdk::pg::Error) -> Error {
 }
 
 /// SQLSTATEs that say nothing about the request: connection (08), resources (53), shutdown and start (57P),
-/// deadlock and serialization (40), and a server that only reads for now (25006).
+/// deadlock and serialization (40), a server that only reads for now (25006), and a wait that was too long (55P03, 57014).
 fn is_passing(code: &str) -> bool {
-    ["08", "53", "57P", "40"].iter().any(|class| code.starts_with(class)) || code == "25006"
+    ["08", "53", "57P", "40"].iter().any(|class| code.starts_with(class))
+        || ["25006", "55P03", "57014"].contains(&code)
 }

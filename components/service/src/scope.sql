@@ -34,7 +34,7 @@ as $$
         or coalesce(reach->>'patient' = patient and (not reach ? 'statuses' or reach->'statuses' ? status), false)
 $$;
 
--- imaging.refuse: what a function answers instead of acting; service::db::Refusal reads it
+-- imaging.refuse: what a function answers instead of acting; service::Refusal holds it
 create or replace function imaging.refuse(code text, detail jsonb default '{}') returns jsonb
 language sql immutable
 as $$ select jsonb_build_object('refused', code) || detail $$;
@@ -61,7 +61,7 @@ create or replace function imaging.refused_version(ask jsonb, version integer) r
 language sql immutable
 as $$
     select case
-        when ask->>'ifVersion' is not null and (ask->>'ifVersion')::integer <> version
+        when ask->>'ifVersion' is not null and (ask->>'ifVersion')::bigint <> version
             then imaging.refuse('stale', jsonb_build_object('version', version))
     end
 $$;

@@ -143,21 +143,17 @@ impl Seal {
 
     /// Opens every sealed part of a document in its place. A row's sealed fields lie in it as
     /// `"sealed": {"<table>": {"<field>": "…"}}`, beside the row's `id`; they become members of the row itself.
+    ///
+    /// The rows within are opened first, so that nothing looks for sealed parts in what comes out: a client wrote it.
     pub fn open_document(&self, document: &mut Value) -> Result<()> {
-        let mut rest = vec![document];
-        while let Some(value) = rest.pop() {
-            match value {
-                Value::Object(members) => {
-                    self.open_row(members)?;
-                    rest.extend(
-                        members.values_mut().filter(|member| member.is_object() || member.is_array()),
-                    );
-                }
-                Value::Array(values) => rest.extend(values.iter_mut()),
-                _ => {}
+        match document {
+            Value::Object(members) => {
+                members.values_mut().try_for_each(|member| self.open_document(member))?;
+                self.open_row(members)
             }
+            Value::Array(values) => values.iter_mut().try_for_each(|value| self.open_document(value)),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn open_row(&self, row: &mut Map<String, Value>) -> Result<()> {
@@ -227,6 +223,16 @@ mod tests {
             seal.open_document(&mut order).unwrap();
             prop_assert_eq!(order, json!({"id": "o-1", "instructions": text}));
         }
+    }
+
+    #[test]
+    fn what_looks_sealed_in_a_clients_own_text_is_left_alone() {
+        let seal = seal(&key("k1", 1), "org-1");
+        let written = json!({"id": "o-9", "sealed": {"orders": {"instructions": "k1.AAAA"}}});
+        let sealed = seal.fields("images", "i-1", [("metadata", Some(written.clone()))]).unwrap();
+        let mut image = json!({"id": "i-1", "sealed": {"images": sealed}});
+        seal.open_document(&mut image).unwrap();
+        assert_eq!(image, json!({"id": "i-1", "metadata": written}));
     }
 
     #[test]

@@ -38,6 +38,11 @@ fn finish(mut body: Body) -> Result<Option<Prose>> {
     Ok(reason)
 }
 
+/// Registering a study schedules its order; putting a study back does not, since the order may be on hold by now.
+fn follow(status: StudyStatus) -> Value {
+    if status == StudyStatus::Scheduled { Value::Null } else { OrderStatus::follow(status) }
+}
+
 async fn apply(
     cx: &Context,
     caller: &Authorized<'_>,
@@ -60,7 +65,7 @@ async fn apply(
             ("from".to_owned(), sources(StudyStatus::ALL, StudyStatus::step, status)),
             ("reopenedFrom".to_owned(), json!([StudyStatus::Completed])),
             ("signed".to_owned(), json!(ReportStatus::SIGNED)),
-            ("follow".to_owned(), OrderStatus::follow(status)),
+            ("follow".to_owned(), follow(status)),
         ]);
     }
     let changed =

@@ -49,7 +49,8 @@ begin
         perform orders.follow_study(cx, s.order_id, ask->'follow', ask->'sealed'->>'statusReason');
     end if;
     perform audit.append(
-        cx, 'study.change', 'study', s.id, s.version, array[s.patient_id], ask->'sealed'->>'statusReason');
+        cx, 'study.change', 'study', s.id, s.version, array[s.patient_id],
+        jsonb_build_object('studies', jsonb_build_object('statusReason', ask->'sealed'->'statusReason')));
     perform outbox.append(cx, 'study.changed', 'study', s.id, s.version);
     return imaging.done(studies.document(s));
 end

@@ -32,7 +32,7 @@ as $$
 $$;
 
 -- studies.reports_of: the reports of a study that the reach covers, newest first. "preliminary" names the
--- priorities of the study at which an unsigned report is shown; without it, always.
+-- priorities of the order at which an unsigned report is shown; without it, always.
 create or replace function studies.reports_of(s imaging.studies, reach jsonb) returns jsonb
 language sql stable
 as $$
@@ -52,6 +52,10 @@ as $$
             'amendmentReason', null,
             'signedBy', r.signed_by,
             'signedAt', imaging.iso(r.signed_at),
+            'transcribedBy', r.transcribed_by,
+            'transcribedAt', imaging.iso(r.transcribed_at),
+            'template', r.template,
+            'macros', null,
             'contentVersion', r.content_version,
             'contentHash', r.content_hash,
             'version', r.version,
@@ -62,7 +66,8 @@ as $$
       from imaging.reports r
      where r.organization = s.organization and r.study_id = s.id
        and imaging.reaches(reach, s.facility_id, s.provider_id, s.patient_id)
-       and (r.status <> 'PRELIMINARY' or not reach ? 'preliminary' or reach->'preliminary' ? s.priority)
+       and (r.status <> 'PRELIMINARY' or not reach ? 'preliminary' or reach->'preliminary' ? coalesce(
+            (select o.priority from imaging.orders o where o.organization = s.organization and o.id = s.order_id), s.priority))
 $$;
 
 -- studies.findings_of: the critical findings of a study that the reach covers, newest first
@@ -82,6 +87,7 @@ as $$
             'reportedAt', imaging.iso(f.reported_at),
             'acknowledgedBy', f.acknowledged_by,
             'acknowledgedAt', imaging.iso(f.acknowledged_at),
+            'readBack', null,
             'followUpRequired', f.follow_up_required,
             'followUpAction', null,
             'followUpStatus', f.follow_up_status,

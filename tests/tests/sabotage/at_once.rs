@@ -187,3 +187,70 @@ async fn an_order_that_is_cancelled_while_its_study_is_scanned_leaves_no_study_t
         }
     }
 }
+
+#[tokio::test]
+async fn of_two_files_that_bring_one_instance_to_two_studies_at_once_one_is_filed_and_one_is_held() {
+    let hospital = Hospital::open_with(|settings| settings.timers.clear()).await;
+    let (first, second) = (hospital.registered_study().await, hospital.registered_study().await);
+    for _ in 0..15 {
+        let sop = dicom::uid();
+        let files = [&first, &second]
+            .map(|study| instance_of(study).sop(&sop).text((0x0020, 0x4000), "LT", id(study)));
+        let offers = scanner::sends(&hospital, &files).await;
+        // An event each, so that each is taken up by a component of its own.
+        let machine = hospital.machine();
+        join_all(offers.iter().map(async |offer| {
+            machine.post("/events/blob", scanner::event_grid(offer)).await.expect(200);
+        }))
+        .await;
+
+        let mut kept = Vec::new();
+        for (offer, file) in offers.iter().zip(&files) {
+            let ingest = hospital.settled(id(offer)).await;
+            match ingest["status"].as_str() {
+                Some("STORED") => kept.push((ingest, file.write().unwrap())),
+                Some("CONFLICT") => assert_eq!(ingest["reason"], "instance_exists", "{ingest}"),
+                _ => panic!("{ingest}"),
+            }
+        }
+        let [(ingest, bytes)] = kept.as_slice() else { panic!("{} were filed", kept.len()) };
+        let image = hospital.stored(ingest["imageId"].as_str().unwrap()).await;
+        assert_eq!(image["studyId"], ingest["studyId"]);
+        let url = hospital.technologist().get(&format!("/api/images/{}/url", id(&image))).await.expect(200);
+        assert_eq!(hospital.fetch(url["url"].as_str().unwrap()).await, *bytes);
+    }
+    let counted = "select sum(number_of_instances)::text from imaging.studies";
+    assert_eq!(hospital.sql(counted).await.as_deref(), Some("15"));
+}
+
+#[tokio::test]
+async fn an_image_that_is_filed_while_another_study_announces_it_stays_where_it_is() {
+    let hospital = Hospital::open_with(|settings| settings.timers.clear()).await;
+    let (first, second) = (hospital.registered_study().await, hospital.registered_study().await);
+    let (machine, technologist) = (hospital.machine(), hospital.technologist());
+    for _ in 0..15 {
+        let (series, sop) = (dicom::uid(), dicom::uid());
+        let file = instance_of(&first).series(&series).sop(&sop);
+        let offers = scanner::sends(&hospital, std::slice::from_ref(&file)).await;
+        let announcement = json!({"seriesInstanceUID": series, "sopInstanceUID": sop, "seriesNumber": 1, "instanceNumber": 1});
+        let path = format!("/api/studies/{}/images", id(&second));
+        let (_, announced) = futures::join!(
+            async { machine.post("/events/blob", scanner::event_grid(&offers[0])).await.expect(200) },
+            technologist.post(&path, announcement),
+        );
+
+        let ingest = hospital.settled(id(&offers[0])).await;
+        if announced.status == 201 {
+            // It was announced first: then the file is for somebody to look at, and the announcement stands.
+            assert_eq!(
+                (&ingest["status"], &ingest["reason"]),
+                (&json!("CONFLICT"), &json!("instance_exists"))
+            );
+            continue;
+        }
+        announced.expect_refusal(409, "duplicate");
+        assert_eq!(ingest["status"], "STORED", "{ingest}");
+        let image = hospital.stored(ingest["imageId"].as_str().unwrap()).await;
+        assert_eq!((&image["studyId"], &image["storageUrl"]), (&first["id"], &ingest["blob"]));
+    }
+}

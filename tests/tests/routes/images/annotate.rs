@@ -105,3 +105,31 @@ async fn only_the_version_that_was_read_is_changed() {
     stale.expect_refusal(412, "stale_version");
     assert_ne!(stale.header("etag"), current);
 }
+
+#[tokio::test]
+async fn metadata_that_looks_sealed_is_kept_as_it_is() {
+    let hospital = Hospital::open().await;
+    let image = hospital.scans(&hospital.registered_study().await).await;
+    let path = format!("/api/images/{}", id(&image));
+    let written = json!({"id": "x", "sealed": {"images": {"dicom": "k1.AAAA"}}});
+
+    let body = json!({"metadata": {"theirs": written, "sealed": {"images": {"x": "y"}}}});
+    hospital.technologist().patch(&format!("{path}/metadata"), body).await.expect(200);
+
+    let read = hospital.radiologist().get(&path).await.expect(200)["image"].take();
+    assert_eq!(read["metadata"]["theirs"], written);
+    assert_eq!(read["metadata"]["sealed"], json!({"images": {"x": "y"}}));
+}
+
+#[tokio::test]
+async fn metadata_does_not_grow_without_end() {
+    let hospital = Hospital::open().await;
+    let image = hospital.scans(&hospital.registered_study().await).await;
+    let path = format!("/api/images/{}/metadata", id(&image));
+    let annotate = async |name: &str| {
+        hospital.technologist().patch(&path, json!({"metadata": {name: "x".repeat(200_000)}})).await
+    };
+
+    annotate("first").await.expect(200);
+    assert_snapshot!(annotate("second").await.expect_invalid(), @"metadata would be more than 256 KiB in all");
+}

@@ -107,7 +107,7 @@ async fn every_fault_is_named_at_once() {
     windowCenter must be a number
     windowWidth must be a number
     fileSize must be a number of bytes
-    storageUrl is not in this service's container
+    storageUrl is not an upload of this organization that still waits
     sopClassUID is not a field that can be set here
     ");
 }

@@ -3,11 +3,13 @@
 //! `migrations/README.md` has the rules for writing them.
 
 mod address;
+pub mod audit;
 mod fault;
 mod files;
 mod functions;
 mod roles;
 mod status;
+pub mod storage;
 
 pub use fault::explain;
 pub use functions::Functions;

@@ -1,8 +1,11 @@
-//! `migrate up | status`: see `migrate --help`.
+//! `migrate up | status | audit verify`: see `migrate --help`.
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
-use migrate::{Options, Standing, Status};
+use migrate::{
+    Options, Standing, Status, audit,
+    storage::{Account, Container},
+};
 use std::process::ExitCode;
 
 /// Brings the imaging service's database to what this build needs.
@@ -38,6 +41,35 @@ enum Command {
         #[command(flatten)]
         database: Database,
     },
+    /// What was written about who did what
+    Audit {
+        #[command(subcommand)]
+        command: Audit,
+    },
+}
+
+#[derive(Subcommand)]
+enum Audit {
+    /// Compare the audit with its chain of hashes, and the chain with storage; exits with 1 when it is not as it was sealed
+    Verify {
+        #[command(flatten)]
+        database: Database,
+        #[command(flatten)]
+        storage: Storage,
+    },
+}
+
+#[derive(clap::Args)]
+struct Storage {
+    /// Do not ask storage: that the chain was not made anew, or cut off at its end, is then not proven
+    #[arg(long)]
+    without_storage: bool,
+    /// The storage account that the service uses
+    #[arg(long, env = "AZURE_STORAGE_CONNECTION_STRING", hide_env_values = true)]
+    connection_string: Option<String>,
+    /// Its container with the hashes. AZURE_STORAGE_CONTAINER_NAME is read when this is not set
+    #[arg(long, env = "AZURE_STORAGE_AUDIT_CONTAINER_NAME")]
+    container: Option<String>,
 }
 
 #[derive(clap::Args)]
@@ -61,6 +93,12 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<ExitCode> {
     match arguments.command {
+        Command::Audit { command: Audit::Verify { database, storage } } => {
+            let container = storage.container()?;
+            let verified = audit::verify(&database.url()?, container.as_ref()).await?;
+            print!("{verified}");
+            Ok(if verified.is_whole() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
         Command::Status { database } => {
             let status = migrate::status(&database.url()?).await?;
             print(&status, true);
@@ -126,5 +164,24 @@ impl Database {
                 "no database given: set MIGRATION_DATABASE_URL to postgres://role:password@host:5432/database, \
                  as its owner or an administrator",
             )
+    }
+}
+
+impl Storage {
+    fn container(&self) -> Result<Option<Container>> {
+        if self.without_storage {
+            return Ok(None);
+        }
+        let set = |value: &Option<String>| value.clone().filter(|value| !value.trim().is_empty());
+        let connection_string = set(&self.connection_string).context(
+            "no storage given: set AZURE_STORAGE_CONNECTION_STRING to the account that the service uses, or say \
+             --without-storage",
+        )?;
+        let container = set(&self.container)
+            .or_else(|| set(&std::env::var("AZURE_STORAGE_CONTAINER_NAME").ok()))
+            .unwrap_or_else(|| "medical-images".to_owned());
+        let account =
+            Account::parse(&connection_string).context("AZURE_STORAGE_CONNECTION_STRING cannot be used")?;
+        account.container(&container).map(Some)
     }
 }

@@ -3,17 +3,19 @@
 //! `tests/files/catalogue.json` says what pydicom reads in each, so that our reading is compared with another parser's.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
     sync::OnceLock,
 };
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+
+use crate::python::{python_with_pip, run};
 
 const CATALOGUE: &str = include_str!("../files/catalogue.json");
 const PACKAGE: &str = include_str!("../files/package.json");
@@ -107,6 +109,17 @@ pub fn of(modality: &str) -> Result<Vec<&'static RealFile>> {
     Ok(all()?.iter().filter(|file| file.complete && file.modality() == Some(modality)).collect())
 }
 
+/// The names of the patients in them, and their birth dates as `YYYY-MM-DD`; nothing has to be installed for that.
+pub(crate) fn patients() -> Result<(BTreeSet<String>, BTreeSet<String>)> {
+    let files = catalogue(Path::new(""))?;
+    let all = |keyword| files.iter().flat_map(move |file| file.texts(keyword));
+    let dates = all("PatientBirthDate").filter_map(|date| {
+        let (year, month, day) = (date.get(..4)?, date.get(4..6)?, date.get(6..)?);
+        Some(format!("{year}-{month}-{day}"))
+    });
+    Ok((all("PatientName").map(str::to_owned).collect(), dates.collect()))
+}
+
 fn installed() -> Result<Vec<RealFile>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the crate has no folder above it")?;
     let home = root.join("target/tests/files");
@@ -174,39 +187,7 @@ fn install(home: &Path, files: &[RealFile]) -> Result<()> {
     Ok(())
 }
 
-fn python_with_pip() -> Result<&'static str> {
-    if let Some(python) = find_python() {
-        return Ok(python);
-    }
-    // A fresh machine has apt, and where we may use it nobody need be asked.
-    let install = ["install", "--yes", "--no-install-recommends", "python3-pip"];
-    run(Command::new("apt-get").args(["update", "--quiet"]))
-        .and_then(|()| run(Command::new("apt-get").args(install).env("DEBIAN_FRONTEND", "noninteractive")))
-        .context("pip is missing; install it (apt-get install python3-pip) and run the tests again")?;
-    find_python().context("python3 -m pip does not run, although python3-pip is installed")
-}
-
-fn find_python() -> Option<&'static str> {
-    ["python3", "python"].into_iter().find(|python| {
-        Command::new(python)
-            .args(["-m", "pip", "--version"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .is_ok_and(|status| status.success())
-    })
-}
-
-fn run(command: &mut Command) -> Result<()> {
-    let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot run {command:?}"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    bail!("{command:?} failed: {}", String::from_utf8_lossy(&output.stderr).trim())
-}
-
-fn digest(content: &[u8]) -> String {
+pub(crate) fn digest(content: &[u8]) -> String {
     Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

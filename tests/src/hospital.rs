@@ -8,9 +8,13 @@ use std::{
 use local::{Host, Stack, host, stack::Database, token::Claims};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
-use uuid::Uuid;
 
-use crate::{actor::Actor, dicom, reply::Reply, storage};
+use crate::{
+    actor::{Actor, finding_of, report_of},
+    contract, dicom, logs,
+    reply::Reply,
+    storage,
+};
 
 /// How long a test waits for what should take two seconds at most, before it says that it never came.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -19,8 +23,22 @@ pub struct Hospital {
     pub host: Host,
     pub database: Database,
     pub organization: String,
+    stack: &'static Stack,
     variables: BTreeMap<String, String>,
     http: reqwest::Client,
+}
+
+impl Drop for Hospital {
+    /// Whatever was tested, nothing of a patient may have been logged: by the host and its components, by Postgres or by
+    /// storage.
+    fn drop(&mut self) {
+        // What the host is answering yet is logged yet.
+        self.host.stop();
+        // A test that fails already has more to say; a second panic would keep it from saying so.
+        if !std::thread::panicking() {
+            logs::must_tell_of_no_patient(&[self.stack.logs(), vec![self.host.log()]].concat());
+        }
+    }
 }
 
 impl Hospital {
@@ -41,7 +59,8 @@ impl Hospital {
         let host = Host::start(settings).await.expect("the host starts");
         let http =
             reqwest::Client::builder().timeout(Duration::from_secs(60)).build().expect("an HTTP client");
-        Self { host, database, organization: "org-1".to_owned(), variables, http }
+        contract::learn(&http, &host.address()).await;
+        Self { host, database, organization: "org-1".to_owned(), stack, variables, http }
     }
 
     /// Somebody of this hospital with a role, at facility `fac-1`.
@@ -51,11 +70,19 @@ impl Hospital {
 
     /// Somebody whose claims are changed before they are signed.
     pub fn somebody_with(&self, role: &str, change: impl FnOnce(&mut Claims)) -> Actor {
+        self.bearer(&format!("Bearer {}", self.token_with(role, change)))
+    }
+
+    /// The token of somebody with a role, for a client that is none of ours.
+    pub fn token(&self, role: &str) -> String {
+        self.token_with(role, |_| {})
+    }
+
+    fn token_with(&self, role: &str, change: impl FnOnce(&mut Claims)) -> String {
         let mut claims = Claims::new(&format!("{role}-1"), role, &self.organization, 60);
         claims.facility_ids = vec!["fac-1".to_owned()];
         change(&mut claims);
-        let token = claims.sign(&self.setting("jwt_secret")).expect("a token");
-        self.bearer(&format!("Bearer {token}"))
+        claims.sign(&self.setting("jwt_secret")).expect("a token")
     }
 
     /// Somebody who sends this as authorization.
@@ -232,33 +259,36 @@ impl Hospital {
         self.technologist().get(&format!("/api/studies/{}", id(&study))).await.expect(200)["study"].take()
     }
 
-    /// A study gets a report with a status. The rows come from here as long as no action writes them.
-    pub async fn reports(&self, study: &Value, status: &str) {
-        let signed = if status == "PRELIMINARY" { "null, null" } else { "'radiologist-1', now()" };
-        self.execute(&format!(
-            "insert into imaging.reports (organization, id, report_number, study_id, radiologist_id, radiologist_name,
-                 status, signed_by, signed_at, content_hash, created_at, updated_at)
-             values ('{organization}', '{id}', 'RPT-{id}', '{study}', 'radiologist-1', 'Radiologist', '{status}', {signed},
-                 'hash', now(), now())",
-            organization = self.organization,
-            id = Uuid::now_v7(),
-            study = id(study),
-        ))
-        .await;
+    /// A study of an order whose images are all there, as the database is told: how they come is for other tests.
+    pub async fn completed_study(&self) -> Value {
+        let study = self.registered_study().await;
+        self.completes(&study).await;
+        self.technologist().get(&format!("/api/studies/{}", id(&study))).await.expect(200)["study"].take()
     }
 
-    /// A study gets a critical finding.
-    pub async fn finds(&self, study: &Value, severity: &str) {
-        self.execute(&format!(
-            "insert into imaging.findings (organization, id, study_id, severity, category, reported_by, reported_at, status,
-                 due_at, source, created_at, updated_at)
-             values ('{organization}', '{id}', '{study}', '{severity}', 'NODULE', 'radiologist-1', now(), 'OPEN', now(),
-                 'RADIOLOGIST', now(), now())",
-            organization = self.organization,
-            id = Uuid::now_v7(),
-            study = id(study),
-        ))
-        .await;
+    /// All the images of a study are there: it takes a report from now on.
+    pub async fn completes(&self, study: &Value) {
+        let complete = "update imaging.studies set status = 'COMPLETED', number_of_instances = 1";
+        self.execute(&format!("{complete} where id = '{}'", id(study))).await;
+    }
+
+    /// A completed study gets a report, which is brought to a status: the report.
+    pub async fn reports(&self, study: &Value, status: &str) -> Value {
+        let radiologist = self.radiologist();
+        let report = radiologist.writes(report_of(study)).await;
+        if status == "PRELIMINARY" {
+            return report;
+        }
+        let signed = radiologist.signs(&report).await.expect(200)["report"].take();
+        if status == "FINAL" {
+            return signed;
+        }
+        radiologist.amends(&signed, status).await.expect(200)["report"].take()
+    }
+
+    /// The radiologist finds something on a study: the finding.
+    pub async fn finds(&self, study: &Value, severity: &str) -> Value {
+        self.radiologist().raises(finding_of(study, severity)).await
     }
 
     /// One more image of a registered study arrives, and is filed: the image.

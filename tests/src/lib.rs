@@ -3,10 +3,15 @@
 //! Everything here goes through HTTP against the real host, Postgres and Blob storage. Nothing of ours is replaced.
 
 pub mod actor;
+pub mod contract;
 pub mod dicom;
 pub mod files;
 pub mod hospital;
+pub mod logs;
+pub mod planted;
+pub mod python;
 pub mod reply;
+pub mod reports;
 pub mod storage;
 
 pub use actor::Actor;

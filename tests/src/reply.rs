@@ -5,6 +5,8 @@ use std::fmt;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
+use crate::contract;
+
 pub struct Reply {
     pub status: u16,
     pub headers: HeaderMap,
@@ -14,9 +16,14 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// The answer to a request.
+    /// The answer to a request, which has to be one that the service's document describes.
     pub async fn of(request: reqwest::RequestBuilder) -> Self {
-        Self::from(request.send().await.expect("the service answers")).await
+        let (http, request) = request.build_split();
+        let request = request.expect("a request");
+        let asked = contract::Asked::of(&request);
+        let reply = Self::from(http.execute(request).await.expect("the service answers")).await;
+        contract::hold(&asked, &reply);
+        reply
     }
 
     pub(crate) async fn from(response: reqwest::Response) -> Self {

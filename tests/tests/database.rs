@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    io::Write,
     path::Path,
 };
 
@@ -14,9 +15,10 @@ use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use tests::{
     Hospital, Reply,
-    actor::study_of,
+    actor::{critical_results, finding_of, report_of, study_of},
     dicom,
     hospital::{ct_chest, id, instance_of},
+    planted,
 };
 use uuid::Uuid;
 
@@ -150,16 +152,22 @@ async fn row_level_security_is_forced_on_every_table() {
     .await;
     assert_eq!(open, Vec::<String>::new());
 
-    // The one way past the own organization is that of the uploads, for the tasks that work across all of them.
+    // The ways past the own organization are those of the tasks that work across all of them: to the uploads, and to the
+    // events, which they read only. The batches that seal the events are nobody's, and say nothing of anybody.
     let policies = texts(
         &mut admin,
         "select distinct policyname || ': ' || qual
-             || case when policyname = 'own_organization' then '' else ' on ' || tablename end from pg_policies order by 1",
+             || case when policyname = 'own_organization' then '' else ' on ' || tablename || ', ' || lower(cmd) end
+           from pg_policies order by 1",
     )
     .await;
     assert_snapshot!(policies.join("\n"), @r"
-    every_organization: (imaging.organization() = '*'::text) on uploads
-    everybody: true on clock_shift
+    every_organization: (imaging.organization() = '*'::text) on audit_batches, all
+    every_organization: (imaging.organization() = '*'::text) on audit_events, select
+    every_organization: (imaging.organization() = '*'::text) on audit_patients, select
+    every_organization: (imaging.organization() = '*'::text) on uploads, all
+    everybody: true on audit_batches, select
+    everybody: true on clock_shift, all
     own_organization: (organization = imaging.organization())
     ");
     let without = texts(
@@ -205,8 +213,9 @@ async fn every_key_begins_with_the_organization() {
     assert!(keys.len() > 20);
     for key in keys {
         let (name, kind): (String, String) = (key.get("conname"), key.get("kind"));
-        // An upload's id names its blob, of which nobody knows yet whose it is.
-        if name == "uploads_id" {
+        // An upload's id names its blob, of which nobody knows yet whose it is; and the audit of the whole database is one
+        // chain, for it is restored, or tampered with, as a whole.
+        if ["uploads_id", "audit_batches_pkey"].contains(&&*name) {
             continue;
         }
         assert_eq!(key.get::<String, _>("first"), "organization", "{name}");
@@ -235,13 +244,19 @@ async fn every_key_begins_with_the_organization() {
     assert_eq!(other_unique, Vec::<String>::new(), "unique indexes that are no constraint");
 }
 
-/// A study with a stored image, a report, a finding, one image that is announced and an upload that has arrived.
+/// A study with an image that is announced, reports, a finding, and an upload that has arrived.
 struct Planted {
     order: String,
     study: Value,
     image: String,
     upload: String,
     received: String,
+    signed: String,
+    /// One for each function that leaves none as it was.
+    drafts: [String; 3],
+    found: String,
+    /// Another, for the function that leaves none as it was.
+    taken: String,
 }
 
 async fn plant(hospital: &Hospital) -> Planted {
@@ -251,8 +266,16 @@ async fn plant(hospital: &Hospital) -> Planted {
     let registered =
         technologist.post(&format!("/api/studies/{}/images", id(&study)), announced).await.expect(201);
     let image = id(&registered["image"]).to_owned();
-    hospital.reports(&study, "FINAL").await;
-    hospital.finds(&study, "CRITICAL").await;
+    hospital.completes(&study).await;
+    let signed = id(&hospital.reports(&study, "FINAL").await).to_owned();
+    let mut drafts = [const { String::new() }; 3];
+    for draft in &mut drafts {
+        *draft = id(&hospital.reports(&study, "PRELIMINARY").await).to_owned();
+    }
+    let found = id(&hospital.finds(&study, "CRITICAL").await).to_owned();
+    let taken = id(&hospital.finds(&study, "CRITICAL").await).to_owned();
+    let settings = hospital.somebody("admin").put("/api/settings/critical-results", critical_results()).await;
+    settings.expect_status(200);
     let offered = technologist.post("/api/uploads", json!({"count": 1})).await.expect(201);
     let received = id(&offered["uploads"][0]).to_owned();
     hospital
@@ -265,6 +288,10 @@ async fn plant(hospital: &Hospital) -> Planted {
         image,
         upload: id(&upload).to_owned(),
         received,
+        signed,
+        drafts,
+        found,
+        taken,
     }
 }
 
@@ -274,8 +301,28 @@ fn asks(planted: &Planted) -> BTreeMap<&'static str, Value> {
     let (order, study, image) = (&planted.order, id(&planted.study), &planted.image);
     let new = || Uuid::now_v7().to_string();
     let page = json!({"reach": reach, "counted": true, "limit": 100, "offset": 0});
-    let everywhere = json!(["PENDING", "SCHEDULED", "IN_PROGRESS", "ON_HOLD", "ARRIVED", "COMPLETED"]);
+    let everywhere =
+        json!(["PENDING", "SCHEDULED", "IN_PROGRESS", "ON_HOLD", "ARRIVED", "COMPLETED", "FINAL"]);
+    let (signed, [edited, removed, draft]) = (&planted.signed, &planted.drafts);
+    let found = &planted.found;
+    let step = |report: &str, from: &str, status: &str| {
+        json!({
+            "id": report, "reach": reach, "within": [reach], "from": {from: false}, "status": status, "contentHash": "k1.x",
+            "signature": {"signedById": "radiologist-1"}, "sealed": {}, "follow": null,
+        })
+    };
+    let mut amendment = step(signed, "FINAL", "AMENDED");
+    amendment["sealed"] = json!({"amendmentReason": "x"});
+    let mut of_radiologist = page.clone();
+    of_radiologist["radiologistId"] = json!("radiologist-1");
     BTreeMap::from([
+        ("audit.list", page.clone()),
+        (
+            "idempotency.once",
+            json!({
+                "function": "ingest.read", "ask": {"id": planted.upload}, "key": "k-1", "fingerprints": ["k1.x"],
+            }),
+        ),
         (
             "orders.place",
             json!({
@@ -326,6 +373,61 @@ fn asks(planted: &Planted) -> BTreeMap<&'static str, Value> {
             json!({"id": image, "reach": reach, "onlyBeforeReport": false, "retentionDays": 30}),
         ),
         (
+            "reports.write",
+            json!({
+                "id": new(), "studyId": study, "radiologistId": "radiologist-1", "radiologistName": "x", "status": "PRELIMINARY",
+                "sealed": {"findings": "x", "impression": "x"}, "contentHash": "k1.x", "reportable": everywhere, "follow": null,
+            }),
+        ),
+        ("reports.change", step(edited, "PRELIMINARY", "PRELIMINARY")),
+        ("reports.content", json!({"id": draft, "reach": reach, "within": [reach]})),
+        ("reports.sign", step(draft, "PRELIMINARY", "FINAL")),
+        ("reports.amend", amendment),
+        ("reports.remove", step(removed, "PRELIMINARY", "PRELIMINARY")),
+        ("reports.read", json!({"id": signed, "reach": reach})),
+        ("reports.read_version", json!({"id": signed, "contentVersion": 1, "reach": reach})),
+        ("reports.list_of_study", json!({"studyId": study, "reach": reach})),
+        (
+            "findings.raise",
+            json!({
+                "id": new(), "studyId": study, "reach": reach, "severity": "LOW", "category": "x", "notifiedTo": ["p"],
+                "followUpRequired": true, "source": "RADIOLOGIST", "sealed": {"finding": "x"}, "studies": everywhere,
+                "defaults": critical_results(),
+            }),
+        ),
+        ("findings.list", page.clone()),
+        ("findings.pending", page.clone()),
+        ("findings.list_of_study", json!({"studyId": study, "reach": reach, "limit": 100})),
+        ("findings.read", json!({"id": found, "reach": reach})),
+        (
+            "findings.change",
+            json!({
+                "id": found, "reach": reach, "within": [reach], "changeable": ["OPEN"], "closedFrom": {}, "followUpDone": [],
+                "sealed": {"notes": "x"},
+            }),
+        ),
+        (
+            "findings.decline",
+            json!({
+                "id": found, "decline": new(), "reach": reach, "within": [reach], "from": {"OPEN": false},
+                "sealed": {"reason": "x"}, "audited": {"reason": "x"},
+            }),
+        ),
+        (
+            "findings.acknowledge",
+            json!({
+                "id": planted.taken, "reach": reach, "within": [reach], "from": {"OPEN": false}, "readBackFor": ["CRITICAL"],
+                "followUpDone": [], "sealed": {"readBack": "x"},
+            }),
+        ),
+        (
+            "findings.figures",
+            json!({"reach": reach, "from": "2000-01-01", "to": "9999-12-31", "severities": ["CRITICAL", "LOW"]}),
+        ),
+        ("findings.read_settings", json!({"defaults": critical_results()})),
+        ("findings.change_settings", json!({"document": critical_results()})),
+        ("reports.list_of_radiologist", of_radiologist),
+        (
             "ingest.offer",
             json!({"uploads": [{"id": new(), "blob": "y"}], "facilityId": "f", "expectedFor": "PT24H"}),
         ),
@@ -343,7 +445,11 @@ fn asks(planted: &Planted) -> BTreeMap<&'static str, Value> {
 }
 
 /// What these do they do for all organizations: the upload's row knows whose it is. Only machines get to them.
-const ACROSS: [&str; 4] = ["ingest.begin", "ingest.missing", "ingest.waiting", "portal.check"];
+const ACROSS: [&str; 6] =
+    ["audit.publish", "audit.seal", "ingest.begin", "ingest.missing", "ingest.waiting", "portal.check"];
+
+/// What these show names nothing: it is another organization's when it is the same.
+const NAMING_NOTHING: [&str; 2] = ["findings.figures", "findings.read_settings"];
 
 async fn call(connection: &mut PgConnection, function: &str, organization: &str, ask: &Value) -> Value {
     let cx = json!({"organization": organization, "actor": "tester", "role": "service", "requestId": "r-1"});
@@ -355,11 +461,15 @@ async fn call(connection: &mut PgConnection, function: &str, organization: &str,
         .unwrap_or_else(|error| panic!("{function}: {error}"))
 }
 
+/// What is written about acts, and what belongs to no organization.
+const NOT_BELONGINGS: &str =
+    "'imaging.audit_events', 'imaging.audit_patients', 'imaging.audit_batches', 'imaging.clock_shift'";
+
 /// Everything that an organization has, but what is written about acts.
 async fn belongings(connection: &mut PgConnection, organization: &str) -> String {
     let tables = texts(
         connection,
-        &format!("select name from ({TABLES}) tables where name not in ('imaging.audit_events', 'imaging.clock_shift') order by 1"),
+        &format!("select name from ({TABLES}) tables where name not in ({NOT_BELONGINGS}) order by 1"),
     )
     .await;
     let mut all = String::new();
@@ -381,7 +491,8 @@ async fn no_function_shows_or_touches_what_is_another_organizations() {
     let asks = asks(&planted);
 
     let doors = texts(&mut admin, &format!("select name from ({DOORS}) doors")).await;
-    let tried: BTreeSet<&str> = asks.keys().copied().chain(ACROSS).collect();
+    // That somebody was refused belongs to no one but the auditor; whom it names is tried in routes/audit_events.
+    let tried: BTreeSet<&str> = asks.keys().copied().chain(ACROSS).chain(["audit.refuse"]).collect();
     assert_eq!(
         doors.iter().map(String::as_str).collect::<BTreeSet<_>>(),
         tried,
@@ -414,7 +525,8 @@ async fn no_function_shows_or_touches_what_is_another_organizations() {
         hospital.execute("delete from imaging.uploads where organization = 'org-2'").await;
         // The same document does act for the organization whose things it names, or this would prove nothing.
         let own = call(&mut service, function, "org-1", ask).await;
-        let shows = secrets.iter().any(|secret| own.to_string().contains(secret));
+        let shows = secrets.iter().any(|secret| own.to_string().contains(secret))
+            || NAMING_NOTHING.contains(function) && own != answer;
         let changes = belongings(&mut admin, "org-1").await != before;
         assert!(own.get("done").is_some() && (shows || changes), "{function} does nothing: {own}");
         // Each function finds everything as it was planted.
@@ -438,6 +550,31 @@ async fn restore(hospital: &Hospital, planted: &Planted) {
             planted.upload,
         ))
         .await;
+}
+
+#[tokio::test]
+async fn what_is_done_once_is_what_the_service_may_do_itself() {
+    let hospital = quiet().await;
+    let mut service = connect(&hospital.database.service_url()).await;
+    let cx = json!({"organization": "org-1", "actor": "tester", "role": "service", "requestId": "r-1"});
+    for function in [
+        json!("idempotency.once"),
+        json!("imaging.refused_version"),
+        json!("idempotency.forget"),
+        json!("pg_catalog.jsonb_concat"),
+        json!("jsonb_concat"),
+        json!("ingest.read(jsonb, jsonb); select pg_sleep"),
+        json!("ingest.nothing"),
+        json!(""),
+        Value::Null,
+    ] {
+        let ask = json!({"function": function, "ask": {}, "key": "k-1", "fingerprints": ["k1.x"]});
+        let refused =
+            sqlx::query("select idempotency.once($1, $2)").bind(&cx).bind(ask).execute(&mut service);
+        assert!(refused.await.is_err(), "{function}");
+    }
+    let kept = hospital.sql("select count(*)::text from imaging.idempotency_keys").await;
+    assert_eq!(kept.as_deref(), Some("0"));
 }
 
 #[tokio::test]
@@ -478,6 +615,15 @@ async fn the_documents_have_the_members_that_the_guests_count_on() {
         "studies.list",
         "images.read",
         "images.list",
+        "reports.read",
+        "reports.read_version",
+        "reports.list_of_study",
+        "reports.list_of_radiologist",
+        "findings.read",
+        "findings.list",
+        "findings.figures",
+        "findings.read_settings",
+        "audit.list",
         "ingest.read",
         "ingest.list",
     ] {
@@ -495,6 +641,74 @@ async fn the_documents_have_the_members_that_the_guests_count_on() {
         first.entry(names).or_insert(path);
     }
     assert_snapshot!(shown, @r"
+    audit.list:
+      events total
+    audit.list.events[]:
+      action actor at code detail emergency id outcome patientIds reasons requestId resource resourceId
+      resourceVersion role source trace
+    audit.list.events[].detail:
+      contentHash contentVersion of
+    audit.list.events[].reasons:
+      emergencyReason reason
+    audit.list.events[].reasons.emergencyReason:
+      id parts
+    audit.list.events[].reasons.emergencyReason.parts:
+      emergencies
+    audit.list.events[].reasons.reason: as audit.list.events[].reasons.emergencyReason
+    audit.list.events[].reasons.reason.parts:
+    findings.figures:
+      from severities to total
+    findings.figures.severities:
+      CRITICAL LOW
+    findings.figures.severities.CRITICAL:
+      acknowledged acknowledgedInTime escalations medianMinutes open openPastDeadline p95Minutes
+      percentInTime raised
+    findings.figures.severities.LOW: as findings.figures.severities.CRITICAL
+    findings.figures.total: as findings.figures.severities.CRITICAL
+    findings.list:
+      findings total
+    findings.list.findings[]:
+      acknowledgedAt acknowledgedBy acknowledgedById bodyPart category createdAt dueAt finding
+      followUpAction followUpRequired followUpStatus id notes notificationSent notifiedTo readBack
+      reportContentVersion reportId reportedAt reportedBy reportedById sealed severity source status
+      studyId updatedAt version
+    findings.list.findings[].sealed:
+      findings
+    findings.list.findings[].sealed.findings:
+      finding
+    findings.read:
+      acknowledgedAt acknowledgedBy acknowledgedById bodyPart category createdAt declines dueAt
+      escalations finding followUpAction followUpRequired followUpStatus id notes notificationSent
+      notifications notifiedTo readBack reportContentVersion reportId reportedAt reportedBy reportedById
+      sealed severity source status study studyId updatedAt version
+    findings.read.escalations[]:
+      dueAt firedAt group kind level stoppedAt
+    findings.read.sealed: as findings.list.findings[].sealed
+    findings.read.sealed.findings: as findings.list.findings[].sealed.findings
+    findings.read.study:
+      accessionNumber bodyPart id modality patientDOB patientId patientName patientSex sealed status
+      studyDate studyInstanceUID
+    findings.read.study.sealed:
+      studies
+    findings.read.study.sealed.studies:
+      patientDOB patientName patientSex
+    findings.read_settings:
+      alwaysNotify changedAt changedBy groups messagesCarryPatientAndFinding privacyOfficers severities
+      version
+    findings.read_settings.groups:
+      COVERING_GROUP DEPARTMENT ON_CALL_OPERATOR
+    findings.read_settings.severities:
+      CRITICAL HIGH LOW MODERATE
+    findings.read_settings.severities.CRITICAL:
+      acknowledgeWithinMinutes levels toldAgainAfterMinutes
+    findings.read_settings.severities.CRITICAL.levels[]:
+      afterMinutes group
+    findings.read_settings.severities.HIGH: as findings.read_settings.severities.CRITICAL
+    findings.read_settings.severities.HIGH.levels[]: as findings.read_settings.severities.CRITICAL.levels[]
+    findings.read_settings.severities.LOW: as findings.read_settings.severities.CRITICAL
+    findings.read_settings.severities.LOW.levels[]: as findings.read_settings.severities.CRITICAL.levels[]
+    findings.read_settings.severities.MODERATE: as findings.read_settings.severities.CRITICAL
+    findings.read_settings.severities.MODERATE.levels[]: as findings.read_settings.severities.CRITICAL.levels[]
     images.list:
       images total
     images.list.images[]:
@@ -511,11 +725,10 @@ async fn the_documents_have_the_members_that_the_guests_count_on() {
       studyId thumbnailUrl transferSyntaxUID updatedAt version windowCenter windowWidth
     images.read.sealed:
       images
-    images.read.sealed.images:
+    images.read.sealed.images: as audit.list.events[].reasons.reason.parts
     images.read.study:
       accessionNumber id modality patientName sealed
-    images.read.study.sealed:
-      studies
+    images.read.study.sealed: as findings.read.study.sealed
     images.read.study.sealed.studies:
       patientName
     ingest.list:
@@ -544,13 +757,9 @@ async fn the_documents_have_the_members_that_the_guests_count_on() {
       numberOfSeries operatorName orderId patientDOB patientId patientName patientSex
       performingPhysician priority reports sealed stationName status statusReason studyDate
       studyDescription studyInstanceUID studyTime updatedAt version
-    orders.read.studies[].criticalFindings[]:
-      acknowledgedAt acknowledgedBy bodyPart category createdAt dueAt finding followUpAction
-      followUpRequired followUpStatus id notes readBack reportId reportedAt reportedBy sealed severity
-      source status studyId updatedAt version
-    orders.read.studies[].criticalFindings[].sealed:
-      findings
-    orders.read.studies[].criticalFindings[].sealed.findings: as images.read.sealed.images
+    orders.read.studies[].criticalFindings[]: as findings.list.findings[]
+    orders.read.studies[].criticalFindings[].sealed: as findings.list.findings[].sealed
+    orders.read.studies[].criticalFindings[].sealed.findings: as findings.list.findings[].sealed.findings
     orders.read.studies[].reports[]:
       amendedDate amendmentReason clinicalHistory comparison contentHash contentVersion createdAt
       finalizedDate findings id impression macros preliminaryDate radiologistId radiologistName
@@ -558,10 +767,33 @@ async fn the_documents_have_the_members_that_the_guests_count_on() {
       transcribedAt transcribedBy updatedAt version
     orders.read.studies[].reports[].sealed:
       reports
-    orders.read.studies[].reports[].sealed.reports: as images.read.sealed.images
-    orders.read.studies[].sealed: as images.read.study.sealed
-    orders.read.studies[].sealed.studies:
-      patientDOB patientName patientSex
+    orders.read.studies[].reports[].sealed.reports:
+      comparison findings impression
+    orders.read.studies[].sealed: as findings.read.study.sealed
+    orders.read.studies[].sealed.studies: as findings.read.study.sealed.studies
+    reports.list_of_radiologist:
+      reports total
+    reports.list_of_radiologist.reports[]: as orders.read.studies[].reports[]
+    reports.list_of_radiologist.reports[].sealed: as orders.read.studies[].reports[].sealed
+    reports.list_of_radiologist.reports[].sealed.reports: as orders.read.studies[].reports[].sealed.reports
+    reports.list_of_study[]: as orders.read.studies[].reports[]
+    reports.list_of_study[].sealed: as orders.read.studies[].reports[].sealed
+    reports.list_of_study[].sealed.reports: as orders.read.studies[].reports[].sealed.reports
+    reports.read:
+      amendedDate amendmentReason clinicalHistory comparison contentHash contentVersion createdAt
+      finalizedDate findings id impression macros preliminaryDate radiologistId radiologistName
+      recommendations reportNumber sealed signedAt signedBy status study studyId technique template
+      transcribedAt transcribedBy updatedAt version versions
+    reports.read.sealed: as orders.read.studies[].reports[].sealed
+    reports.read.sealed.reports: as orders.read.studies[].reports[].sealed.reports
+    reports.read.study: as findings.read.study
+    reports.read.study.sealed: as findings.read.study.sealed
+    reports.read.study.sealed.studies: as findings.read.study.sealed.studies
+    reports.read.versions[]:
+      at by contentHash contentVersion status
+    reports.read_version: as orders.read.studies[].reports[]
+    reports.read_version.sealed: as orders.read.studies[].reports[].sealed
+    reports.read_version.sealed.reports: as orders.read.studies[].reports[].sealed.reports
     studies.list:
       studies total
     studies.list.studies[]:
@@ -571,16 +803,16 @@ async fn the_documents_have_the_members_that_the_guests_count_on() {
       studyInstanceUID studyTime updatedAt version
     studies.list.studies[].order:
       orderNumber priority
-    studies.list.studies[].sealed: as images.read.study.sealed
-    studies.list.studies[].sealed.studies: as orders.read.studies[].sealed.studies
+    studies.list.studies[].sealed: as findings.read.study.sealed
+    studies.list.studies[].sealed.studies: as findings.read.study.sealed.studies
     studies.read:
       accessionNumber bodyPart createdAt criticalFindings id images imagesTruncated institutionName
       modality numberOfInstances numberOfSeries operatorName order orderId patientDOB patientId
       patientName patientSex performingPhysician priority reports sealed stationName status statusReason
       studyDate studyDescription studyInstanceUID studyTime updatedAt version
-    studies.read.criticalFindings[]: as orders.read.studies[].criticalFindings[]
-    studies.read.criticalFindings[].sealed: as orders.read.studies[].criticalFindings[].sealed
-    studies.read.criticalFindings[].sealed.findings: as images.read.sealed.images
+    studies.read.criticalFindings[]: as findings.list.findings[]
+    studies.read.criticalFindings[].sealed: as findings.list.findings[].sealed
+    studies.read.criticalFindings[].sealed.findings: as findings.list.findings[].sealed.findings
     studies.read.images[]: as images.list.images[]
     studies.read.order:
       accessionNumber bodyPart clinicalIndication contrastAllergy contrastNotes createdAt facilityId id
@@ -590,9 +822,9 @@ async fn the_documents_have_the_members_that_the_guests_count_on() {
     studies.read.order.sealed.orders: as orders.list.orders[].sealed.orders
     studies.read.reports[]: as orders.read.studies[].reports[]
     studies.read.reports[].sealed: as orders.read.studies[].reports[].sealed
-    studies.read.reports[].sealed.reports: as images.read.sealed.images
-    studies.read.sealed: as images.read.study.sealed
-    studies.read.sealed.studies: as orders.read.studies[].sealed.studies
+    studies.read.reports[].sealed.reports: as orders.read.studies[].reports[].sealed.reports
+    studies.read.sealed: as findings.read.study.sealed
+    studies.read.sealed.studies: as findings.read.study.sealed.studies
     ");
 }
 
@@ -652,11 +884,20 @@ fn each_table_is_written_by_one_family() {
         .map(|(table, families)| format!("{table}: {}", families.into_iter().collect::<Vec<_>>().join(" ")))
         .collect();
     assert_snapshot!(shown.join("\n"), @r"
+    imaging.audit_batches: audit
     imaging.audit_events: service
+    imaging.audit_patients: service
+    imaging.critical_results_settings: findings
+    imaging.declines: findings
+    imaging.escalations: findings
+    imaging.findings: findings
+    imaging.idempotency_keys: service
     imaging.images: images
     imaging.orders: orders
     imaging.outbox: service
     imaging.removals: images
+    imaging.report_versions: reports
+    imaging.reports: reports
     imaging.studies: studies
     imaging.uploads: ingest
     ");
@@ -721,6 +962,41 @@ async fn what_is_about_a_patient_is_nowhere_in_clear() {
     assert_eq!(hospital.receives(held.born("19310723").write().unwrap()).await["status"], "CONFLICT");
     hospital.receives(b"Plantedname^Dora is no DICOM file at all, whatever it says of her".repeat(8)).await;
 
+    // What is reported of it, by the one who signs it.
+    let radiologist = hospital.radiologist();
+    let made = technologist.get(&format!("/api/studies/{}", made["studyId"].as_str().unwrap())).await;
+    let made = made.expect(200)["study"].take();
+    technologist.moves(&made, "COMPLETED").await.expect_status(200);
+    let mut report = report_of(&made);
+    for text in ["clinicalHistory", "technique", "comparison", "findings", "impression", "recommendations"] {
+        report[text] = json!(format!("Planted-{text}"));
+    }
+    report["macros"] = json!({"planted-key": ["Planted-Macro"]});
+    let report = radiologist.writes(report).await;
+    let report_path = format!("/api/reports/{}", id(&report));
+    let edit = json!({"impression": "Planted-impression, edited", "technique": null});
+    radiologist.patch(&report_path, edit).await.expect_status(200);
+    radiologist.signs(&report).await.expect_status(200);
+    let amendment = json!({"amendmentReason": "Planted-Reason", "findings": "Planted-findings, corrected"});
+    let amend = radiologist.request(Method::POST, &format!("{report_path}/amend"));
+    let amend = amend.header("idempotency-key", "k-1").json(&amendment);
+    Reply::of(amend).await.expect_status(200);
+    radiologist.signs(&report).await.expect_status(409);
+
+    // What was found in it, and who takes it on.
+    let mut finding = finding_of(&made, "CRITICAL");
+    for text in ["finding", "followUpAction", "notes"] {
+        finding[text] = json!(format!("Planted-{text}"));
+    }
+    let finding = radiologist.raises(finding).await;
+    let finding_path = format!("/api/critical-findings/{}", id(&finding));
+    let declined = json!({"reason": "Planted-Reason"});
+    hospital.provider().post(&format!("{finding_path}/decline"), declined).await.expect_status(200);
+    let acknowledged = json!({"readBack": "Planted-readBack"});
+    hospital.provider().post(&format!("{finding_path}/acknowledge"), acknowledged).await.expect_status(200);
+    let noted = json!({"followUpAction": "Planted-followUpAction, changed", "notes": null});
+    hospital.provider().patch(&finding_path, noted).await.expect_status(200);
+
     // Changes with their reasons, and what is refused.
     let reason = json!({"status": "CANCELLED", "reason": "Planted-Reason"});
     technologist.patch(&format!("{study_path}/status"), reason.clone()).await.expect(200);
@@ -750,25 +1026,90 @@ async fn what_is_about_a_patient_is_nowhere_in_clear() {
         (&read["patientSex"], &read["statusReason"]),
         (&json!("PLANTEDSEX"), &json!("Planted-Reason"))
     );
+    let read = radiologist.get(&report_path).await.expect(200)["report"].take();
+    assert_eq!(
+        (&read["findings"], &read["impression"], &read["amendmentReason"]),
+        (
+            &json!("Planted-findings, corrected"),
+            &json!("Planted-impression, edited"),
+            &json!("Planted-Reason")
+        )
+    );
+    assert_eq!(read["study"]["patientName"], "Plantedname^Berta");
+    let read = radiologist.get(&finding_path).await.expect(200)["finding"].take();
+    assert_eq!(
+        (&read["finding"], &read["followUpAction"], &read["notes"], &read["readBack"]),
+        (
+            &json!("Planted-finding"),
+            &json!("Planted-followUpAction, changed"),
+            &Value::Null,
+            &json!("Planted-readBack")
+        )
+    );
+    assert_eq!(read["declines"][0]["reason"], "Planted-Reason");
+    assert_eq!(read["study"]["patientName"], "Plantedname^Berta");
 
     let dump = dump(&hospital).await;
-    let log = hospital.log();
     assert!(
         dump.contains("MRN-1") && dump.contains("CT") && dump.len() > 5000,
         "the dump is of this database"
     );
-    assert!(log.contains("/api/studies"), "the log is of this host");
-    let planted = ["planted", "adelheid", "1931-07-23", "19310723", "persistent cough"];
-    for (place, text) in [("database", dump.replace("MRN-PLANTED", "")), ("log", log)] {
-        let text = text.to_lowercase();
-        for word in planted {
-            if let Some(at) = text.find(word) {
-                let from = text.floor_char_boundary(at.saturating_sub(200));
-                let to = text.floor_char_boundary((at + 100).min(text.len()));
-                panic!("{word} lies in clear in the {place}: …{}…", &text[from..to]);
-            }
-        }
+    // The log is read when the hospital closes, as every hospital's is.
+    assert!(hospital.log().contains("/api/studies"), "the log is of this host");
+    if let Some(found) = planted::told_of_patients(&dump.replace("MRN-PLANTED", "")) {
+        panic!("{:?} lies in clear in the database: {}", found.word, found.line);
     }
+}
+
+#[tokio::test]
+async fn the_service_cannot_make_postgres_log_what_it_is_given() {
+    let stack = Stack::shared().await.unwrap();
+    let postgres = stack.private_postgres().await.unwrap();
+    let mut service = connect(&postgres.service_url().unwrap()).await;
+    for setting in [
+        "log_error_verbosity = verbose",
+        "log_min_error_statement = error",
+        "log_min_messages = debug5",
+        "log_min_duration_statement = 0",
+        "log_parameter_max_length = -1",
+        "log_statement = 'all'",
+        "session_preload_libraries = 'auto_explain'",
+    ] {
+        let refused =
+            sqlx::raw_sql(AssertSqlSafe(format!("set {setting}"))).execute(&mut service).await.unwrap_err();
+        assert_eq!(code(&refused), "42501", "{setting}");
+    }
+    // What every role may set for itself adds nothing to what is logged.
+    let debugging = "set log_parameter_max_length_on_error = -1; set debug_print_parse = on;
+                     set debug_print_rewritten = on; set debug_print_plan = on";
+    sqlx::raw_sql(debugging).execute(&mut service).await.unwrap();
+    let cx = json!({"organization": "org-1", "actor": "tester", "role": "service", "requestId": "r-1"});
+    // A row that lacks what it must have; Postgres would add it to the error.
+    let ask =
+        json!({"id": Uuid::now_v7(), "patientId": "MRN-1", "bodyPart": "Doe^Jane, 1970-02-03", "sealed": {}});
+    let failed = sqlx::query("select orders.place($1, $2)")
+        .bind(&cx)
+        .bind(&ask)
+        .execute(&mut service)
+        .await
+        .unwrap_err();
+    assert_eq!(code(&failed), "23502");
+
+    let log = fs::read_to_string(postgres.get().unwrap().log()).unwrap();
+    assert!(log.contains("ERROR:  null value in column"), "{log}");
+    assert_eq!(planted::told_in_log(&log), None, "{log}");
+}
+
+#[tokio::test]
+async fn a_test_fails_when_its_host_has_logged_what_is_about_a_patient() {
+    let hospital = quiet().await;
+    let mut log = fs::File::options().append(true).open(hospital.host.log()).unwrap();
+    writeln!(log, "{}", json!({"message": "no image of DOE, JANE", "level": "ERROR"})).unwrap();
+
+    let failed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(hospital))).unwrap_err();
+
+    let message = failed.downcast_ref::<String>().unwrap();
+    assert!(message.contains("\"Doe^Jane\" was planted") && message.contains("no image of"), "{message}");
 }
 
 /// A database beside a test's own, without anything in it. Dropped by the test that made it.

@@ -52,6 +52,8 @@ id! {
     ImageId,
     ReportId,
     FindingId,
+    /// That one person has said of a finding that it is not theirs.
+    DeclineId,
     /// One upload, and what became of it. It also names the blob: see [`crate::blob_name`].
     UploadId,
 }

@@ -2,8 +2,13 @@
 //!
 //! No I/O, no async, and nothing of the runtime.
 
+mod audit;
+mod critical_results;
 pub mod dicom;
 mod enumeration;
+mod fields;
+mod finding;
+mod finding_rule;
 mod id;
 mod moment;
 mod order;
@@ -16,12 +21,16 @@ mod transition;
 mod upload;
 mod wire;
 
+pub use audit::{About, AuditOutcome};
+pub use critical_results::{CRITICAL_WITHIN, CriticalResults, Group, LEVELS, Level, Minutes, Plan};
 pub use dicom::Modality;
-pub use id::{FindingId, ImageId, OrderId, ReportId, StudyId, UploadId};
+pub use finding::{FOLLOW_UP_DONE, FindingSource, FindingStatus, Recipients, Severity};
+pub use finding_rule::{AlgorithmPattern, FindingRule, FindingRules, Matches, Raised, RuleId, RuleSeverity};
+pub use id::{DeclineId, FindingId, ImageId, OrderId, ReportId, StudyId, UploadId};
 pub use moment::{BirthDate, Moment, RangeEnd};
 pub use order::{OrderStatus, Priority};
 pub use parse::{Count, Fault, Parse};
-pub use report::ReportStatus;
+pub use report::{Amendment, Content, FirstStatus, Macros, ReportStatus, Signature, Standing};
 pub use right::{Caller, Extent, Reach, Right, Role};
 pub use study::StudyStatus;
 pub use text::{ExternalId, Line, Prose, Sex, Text};

@@ -15,24 +15,40 @@ enumeration! {
         Admin = "admin",
         SystemAdmin = "system_admin",
         Auditor = "auditor",
+        /// Whose role the table of rights does not know.
+        Nobody = "nobody",
     }
 }
 
-/// An act that needs a right.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Right {
-    PlaceOrder,
-    CancelOrder,
-    ScheduleOrder,
-    ReadOrders,
-    RegisterStudy,
-    MoveStudy,
-    ReadStudies,
-    Upload,
-    ReadImages,
-    DeleteImage,
-    ReadReports,
-    ReadFindings,
+enumeration! {
+    /// An act that needs a right, by the name that the audit gives it when it is refused.
+    Right {
+        PlaceOrder = "order.place",
+        CancelOrder = "order.cancel",
+        ScheduleOrder = "order.schedule",
+        ReadOrders = "order.read",
+        RegisterStudy = "study.register",
+        MoveStudy = "study.move",
+        ReadStudies = "study.read",
+        Upload = "image.upload",
+        ReadImages = "image.read",
+        DeleteImage = "image.remove",
+        WriteReport = "report.write",
+        SignReport = "report.sign",
+        ReadReports = "report.read",
+        RaiseFinding = "finding.raise",
+        ReadFindings = "finding.read",
+        AcknowledgeFinding = "finding.acknowledge",
+        ReadFigures = "finding.figures",
+        ReadAudit = "audit.read",
+        Administer = "settings.administer",
+    }
+}
+
+impl Right {
+    /// What may be read beyond facility and own orders when a life depends on it.
+    const READABLE_IN_AN_EMERGENCY: &'static [Self] =
+        &[Self::ReadOrders, Self::ReadStudies, Self::ReadImages, Self::ReadReports, Self::ReadFindings];
 }
 
 /// On whose rows a right holds, always within the caller's organization.
@@ -43,6 +59,8 @@ pub enum Extent {
     Facilities,
     OwnOrders,
     OwnOrdersAndFacilities,
+    /// Reports whose radiologist the caller is.
+    OwnReports,
     /// The patient's own.
     OwnPatient,
     /// The patient's own studies once they are FINAL, so that nobody learns a diagnosis from a picture first.
@@ -54,9 +72,11 @@ impl Role {
     pub const fn may(self, right: Right) -> Extent {
         use Extent::{
             Facilities, Nothing, Organization, OwnOrders, OwnOrdersAndFacilities, OwnPatient,
-            OwnPatientWhenFinal,
+            OwnPatientWhenFinal, OwnReports,
         };
-        use Role::{Patient, Provider, Radiologist, Scheduler, Service, Technologist};
+        use Role::{
+            Admin, Auditor, Patient, Provider, Radiologist, Scheduler, Service, SystemAdmin, Technologist,
+        };
         match right {
             Right::PlaceOrder => match self {
                 Provider | Scheduler => Facilities,
@@ -83,7 +103,7 @@ impl Role {
                 Scheduler | Technologist | Radiologist | Service => Organization,
                 _ => Nothing,
             },
-            Right::MoveStudy | Right::Upload => match self {
+            Right::MoveStudy | Right::Upload | Right::RaiseFinding => match self {
                 Technologist | Radiologist | Service => Organization,
                 _ => Nothing,
             },
@@ -97,6 +117,14 @@ impl Role {
                 Technologist | Radiologist => Organization,
                 _ => Nothing,
             },
+            Right::WriteReport => match self {
+                Radiologist => Organization,
+                _ => Nothing,
+            },
+            Right::SignReport => match self {
+                Radiologist => OwnReports,
+                _ => Nothing,
+            },
             Right::ReadReports => match self {
                 Provider => OwnOrders,
                 Radiologist | Service => Organization,
@@ -107,6 +135,25 @@ impl Role {
                 Provider => OwnOrders,
                 Technologist => Facilities,
                 Radiologist | Service => Organization,
+                _ => Nothing,
+            },
+            Right::AcknowledgeFinding => match self {
+                Provider | Radiologist => Organization,
+                _ => Nothing,
+            },
+            // Figures name no patient; whoever reads findings only of some rows has figures of those rows.
+            Right::ReadFigures => match self {
+                Provider => OwnOrders,
+                Technologist => Facilities,
+                Radiologist | Service | Admin | SystemAdmin => Organization,
+                _ => Nothing,
+            },
+            Right::ReadAudit => match self {
+                Auditor => Organization,
+                _ => Nothing,
+            },
+            Right::Administer => match self {
+                Admin | SystemAdmin => Organization,
                 _ => Nothing,
             },
         }
@@ -128,6 +175,12 @@ pub struct Reach {
     /// Narrows `patient` to rows in one of these statuses.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub statuses: Option<Vec<StudyStatus>>,
+    /// Reports of this radiologist.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub radiologist: Option<ExternalId>,
+    /// Findings that this person was told of, with their studies and reports. Only `findings.was_told` knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub told: Option<ExternalId>,
     /// Of reports: narrows unsigned ones to orders of these priorities.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preliminary: Option<Vec<Priority>>,
@@ -137,6 +190,11 @@ impl Reach {
     /// Whether a new row at this facility would be within reach.
     pub fn includes_facility(&self, facility: &ExternalId) -> bool {
         self.everything || self.facilities.as_ref().is_some_and(|facilities| facilities.contains(facility))
+    }
+
+    /// Whether a new report of this radiologist would be within reach.
+    pub fn includes_radiologist(&self, radiologist: &ExternalId) -> bool {
+        self.everything || self.radiologist.as_ref() == Some(radiologist)
     }
 }
 
@@ -148,6 +206,8 @@ pub struct Caller {
     pub role: Role,
     pub facilities: Vec<ExternalId>,
     pub patient: Option<ExternalId>,
+    /// Whether the caller broke the glass: reads beyond facility and own orders, and changes nothing.
+    pub emergency: bool,
 }
 
 impl Caller {
@@ -159,14 +219,34 @@ impl Caller {
             (Right::ReadReports, Role::Patient) => Some(Vec::new()),
             _ => None,
         };
-        Some(Reach { preliminary, ..reach })
+        let told = match (right, self.role) {
+            (
+                Right::ReadStudies | Right::ReadReports | Right::ReadFindings | Right::ReadFigures,
+                Role::Provider | Role::Radiologist,
+            ) => Some(self.id.clone()),
+            _ => None,
+        };
+        Some(Reach { preliminary, told, ..reach })
+    }
+
+    fn extent(&self, right: Right) -> Extent {
+        if !self.emergency {
+            return self.role.may(right);
+        }
+        let may_break_the_glass = matches!(self.role, Role::Provider | Role::Radiologist);
+        if may_break_the_glass && Right::READABLE_IN_AN_EMERGENCY.contains(&right) {
+            Extent::Organization
+        } else {
+            Extent::Nothing
+        }
     }
 
     fn reach_of_rows(&self, right: Right) -> Option<Reach> {
         let facilities = || Some(self.facilities.clone());
         let provider = || Some(self.id.clone());
-        match self.role.may(right) {
+        match self.extent(right) {
             Extent::Nothing => None,
+            Extent::OwnReports => Some(Reach { radiologist: Some(self.id.clone()), ..Reach::default() }),
             Extent::Organization => Some(Reach { everything: true, ..Reach::default() }),
             Extent::Facilities => Some(Reach { facilities: facilities(), ..Reach::default() }),
             Extent::OwnOrders => Some(Reach { provider: provider(), ..Reach::default() }),
@@ -199,6 +279,7 @@ mod tests {
             role,
             facilities: vec![id("fac-1")],
             patient: None,
+            emergency: false,
         }
     }
 
@@ -221,6 +302,57 @@ mod tests {
     fn a_patient_whose_token_names_no_patient_reaches_nothing() {
         assert_eq!(caller(Role::Patient).reach(Right::ReadOrders), None);
         assert_eq!(caller(Role::Patient).reach(Right::ReadImages), None);
+    }
+
+    #[test]
+    fn an_emergency_opens_reading_to_two_roles_and_closes_everything_else() {
+        for role in Role::ALL {
+            for right in Right::ALL {
+                let reach = Caller { emergency: true, ..caller(*role) }.reach(*right);
+                let opened = matches!(role, Role::Provider | Role::Radiologist)
+                    && right.as_str().ends_with(".read")
+                    && *right != Right::ReadAudit;
+                assert_eq!(reach.is_some_and(|reach| reach.everything), opened, "{role} {right}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_rights_are_the_table_of_the_contract() {
+        let rows: String = Right::ALL
+            .iter()
+            .map(|right| {
+                let cells: String = Role::ALL
+                    .iter()
+                    .map(|role| match role.may(*right) {
+                        Extent::Nothing => String::new(),
+                        extent => format!("  {role} {extent:?}"),
+                    })
+                    .collect();
+                format!("{right}:{cells}\n")
+            })
+            .collect();
+        insta::assert_snapshot!(rows, @r"
+        order.place:  provider Facilities  scheduler Facilities  service Organization
+        order.cancel:  provider Facilities  scheduler Facilities  technologist Organization  radiologist Organization  service Organization
+        order.schedule:  scheduler Organization  service Organization
+        order.read:  provider OwnOrdersAndFacilities  scheduler Facilities  technologist Facilities  radiologist Facilities  service Organization  patient OwnPatient
+        study.register:  scheduler Organization  technologist Organization  radiologist Organization  service Organization
+        study.move:  technologist Organization  radiologist Organization  service Organization
+        study.read:  provider OwnOrdersAndFacilities  scheduler Facilities  technologist Facilities  radiologist Facilities  service Organization  patient OwnPatient
+        image.upload:  technologist Organization  radiologist Organization  service Organization
+        image.read:  provider OwnOrders  technologist Organization  radiologist Organization  service Organization  patient OwnPatientWhenFinal
+        image.remove:  technologist Organization  radiologist Organization
+        report.write:  radiologist Organization
+        report.sign:  radiologist OwnReports
+        report.read:  provider OwnOrders  radiologist Organization  service Organization  patient OwnPatient
+        finding.raise:  technologist Organization  radiologist Organization  service Organization
+        finding.read:  provider OwnOrders  technologist Facilities  radiologist Organization  service Organization
+        finding.acknowledge:  provider Organization  radiologist Organization
+        finding.figures:  provider OwnOrders  technologist Facilities  radiologist Organization  service Organization  admin Organization  system_admin Organization
+        audit.read:  auditor Organization
+        settings.administer:  admin Organization  system_admin Organization
+        ");
     }
 
     proptest! {

@@ -1,6 +1,12 @@
 //! Studies: what may follow what, and what images and reports do to them.
 
-use crate::{enumeration::enumeration, transition::Transition};
+use serde_json::{Value, json};
+
+use crate::{
+    ReportStatus,
+    enumeration::enumeration,
+    transition::{Transition, sources},
+};
 
 enumeration! {
     StudyStatus {
@@ -32,6 +38,37 @@ impl StudyStatus {
         }
     }
 
+    /// The steps that a report takes its study: written, signed, or deleted when it was the only one.
+    pub fn report_step(from: Self, to: Self) -> Transition {
+        use StudyStatus::{Completed, Final, Preliminary};
+        match (from, to) {
+            (Completed, Preliminary | Final) => Transition::Free,
+            (Preliminary, Final | Completed) => Transition::Free,
+            _ => Transition::Never,
+        }
+    }
+
+    /// Where the study goes when one of its reports reaches a status, or when the last of them is deleted.
+    pub const fn following(report: Option<ReportStatus>) -> Option<Self> {
+        match report {
+            None => Some(Self::Completed),
+            Some(ReportStatus::Preliminary) => Some(Self::Preliminary),
+            Some(ReportStatus::Final) => Some(Self::Final),
+            Some(ReportStatus::Amended | ReportStatus::Corrected) => None,
+        }
+    }
+
+    /// What `studies.follow_report` has to know to let a study follow a report: null when it stays where it is.
+    pub fn follow(report: Option<ReportStatus>) -> Value {
+        Self::following(report).map_or(
+            Value::Null,
+            |status| json!({"status": status, "from": sources(Self::ALL, Self::report_step, status)}),
+        )
+    }
+
+    /// Statuses in which a study takes a report: all its images are there.
+    pub const REPORTABLE: &'static [Self] = &[Self::Completed, Self::Preliminary, Self::Final];
+
     /// What the first image moves to IN_PROGRESS.
     pub const BEFORE_IMAGES: &'static [Self] = &[Self::Scheduled, Self::Arrived];
 
@@ -61,6 +98,19 @@ mod tests {
         ");
     }
 
+    #[test]
+    fn a_report_moves_its_study_as_the_contract_says() {
+        insta::assert_snapshot!(table(StudyStatus::ALL, StudyStatus::report_step, StudyStatus::as_str), @r"
+        SCHEDULED -> nothing
+        ARRIVED -> nothing
+        IN_PROGRESS -> nothing
+        COMPLETED -> PRELIMINARY, FINAL
+        PRELIMINARY -> COMPLETED, FINAL
+        FINAL -> nothing
+        CANCELLED -> nothing
+        ");
+    }
+
     fn statuses() -> impl Strategy<Value = StudyStatus> {
         prop::sample::select(StudyStatus::ALL)
     }
@@ -75,6 +125,20 @@ mod tests {
                     status = next;
                 }
                 prop_assert!(!StudyStatus::REPORTED.contains(&status));
+            }
+        }
+
+        #[test]
+        fn what_a_report_does_leaves_a_study_where_it_takes_reports(
+            from in prop::sample::select(StudyStatus::REPORTABLE),
+            report in prop::option::of(prop::sample::select(ReportStatus::ALL)),
+        ) {
+            if let Some(to) = StudyStatus::following(report) {
+                let moves = StudyStatus::report_step(from, to) != Transition::Never;
+                let after = if moves { to } else { from };
+                prop_assert!(StudyStatus::REPORTABLE.contains(&after));
+                prop_assert!(from != StudyStatus::Final || after == StudyStatus::Final);
+                prop_assert_eq!(StudyStatus::REPORTED.contains(&after), report.is_some() || from == StudyStatus::Final);
             }
         }
 

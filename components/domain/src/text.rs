@@ -51,6 +51,8 @@ pub type Prose = Text<20_000>;
 pub struct ExternalId(String);
 
 impl ExternalId {
+    pub const MAXIMUM_LENGTH: usize = 64;
+
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -63,8 +65,8 @@ impl TryFrom<&str> for ExternalId {
         if text.trim().is_empty() {
             return Err(Fault::new("must not be empty"));
         }
-        if text.chars().count() > 64 {
-            return Err(Fault::new("must be at most 64 characters"));
+        if text.chars().count() > Self::MAXIMUM_LENGTH {
+            return Err(Fault::new(format!("must be at most {} characters", Self::MAXIMUM_LENGTH)));
         }
         if text.chars().any(char::is_control) {
             return Err(Fault::new("must not contain control characters"));

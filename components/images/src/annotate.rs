@@ -24,7 +24,10 @@ pub(crate) async fn annotate(cx: &Context, image: ImageId) -> Result<Reply> {
         let read = caller
             .call("images.read", json!({"id": image, "reach": caller.reach, "act": "image.read"}))
             .await?;
-        let version = read.get("version").and_then(Value::as_i64);
+        let version = read.get("version").and_then(Value::as_i64).unwrap_or_default();
+        if wanted.as_ref().is_some_and(|wanted| !wanted.contains(&version)) {
+            return Err(Error::Stale { version });
+        }
         refuse_tags_of_the_file(&read, &added)?;
         let merged = merge(read.get("metadata"), &added);
         if merged.to_string().len() > MOST {
@@ -33,11 +36,11 @@ pub(crate) async fn annotate(cx: &Context, image: ImageId) -> Result<Reply> {
         let ask = json!({
             "id": image,
             "reach": caller.reach,
-            "ifVersion": wanted.or(version),
+            "ifVersion": version,
             "sealed": caller.seal.fields("images", image, [("metadata", Some(merged))])?,
         });
         match caller.call("images.annotate", ask).await {
-            Err(Error::Stale { .. }) if wanted.is_none() => {}
+            Err(Error::Stale { .. }) => {}
             changed => return Ok(Reply::resource("image", with_metadata(changed?))),
         }
     }

@@ -14,6 +14,9 @@ begin
     if s.id is null or not imaging.reaches(ask->'reach', s.facility_id, s.provider_id, s.patient_id, s.status) then
         return imaging.refuse('not_found');
     end if;
+    if i.status <> coalesce(ask->>'status', i.status) then
+        return imaging.refuse('not_stored');
+    end if;
 
     perform audit.append(cx, ask->>'act', 'image', i.id, i.version, array[s.patient_id]);
     return imaging.done(images.whole(i, s));

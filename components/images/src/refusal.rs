@@ -11,6 +11,7 @@ pub(crate) fn explain(error: Error) -> Error {
             refusal.text("current"),
             Vec::new(),
         ),
+        "not_stored" => Error::conflict("image_not_stored", "The image's bytes have not arrived yet."),
         "report_exists" => Error::conflict(
             "study_has_report",
             "The study has a report: a radiologist may delete its images.",

@@ -63,7 +63,7 @@ pub(crate) async fn register(cx: &Context, study: StudyId) -> Result<Reply> {
     let id = ImageId::mint();
     let upload = UploadId::mint();
     let image = caller
-        .call(
+        .once(
             "images.register",
             json!({
                 "id": id,

@@ -1,5 +1,6 @@
 -- images.register: an image before its bytes arrive, with the upload that they will come by.
--- The same image again answers the same row, so that a client that lost its URL gets a fresh one.
+-- The same image again answers the same row, so that a client that lost its URL gets a fresh one; but an image that
+-- waits for one upload claims no other.
 create or replace function images.register(cx jsonb, ask jsonb) returns jsonb
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
@@ -27,12 +28,13 @@ begin
      where organization = s.organization and sop_instance_uid = ask->>'sopInstanceUID'
        for update;
     if found and (i.status <> 'EXPECTED' or i.study_id <> s.id
-            or i.series_instance_uid <> ask->>'seriesInstanceUID' or ask->>'claim' is not null) then
+            or i.series_instance_uid <> ask->>'seriesInstanceUID' or i.upload_id <> (ask->>'claim')::uuid) then
         return imaging.refuse('duplicate', '{"field": "sopInstanceUID"}');
     end if;
 
     if ask->>'claim' is not null then
-        u := ingest.claim(cx, (ask->>'claim')::uuid, (ask->>'id')::uuid, s.id, ask->>'sopInstanceUID');
+        u := ingest.claim(
+            cx, (ask->>'claim')::uuid, coalesce(i.id, (ask->>'id')::uuid), s.id, ask->>'sopInstanceUID');
         if u.id is null then
             return imaging.refuse(
                 'invalid', '{"field": "storageUrl", "message": "is not an upload of this organization that still waits"}');

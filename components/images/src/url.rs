@@ -2,6 +2,8 @@ use domain::{Count, ImageId, Right};
 use serde_json::{Value, json};
 use service::{Context, Error, Reply, Result, blob::Storage};
 
+use crate::refusal;
+
 /// A URL from which the image's bytes may be fetched for a while, and nothing else done.
 pub(crate) async fn url(cx: &Context, image: ImageId) -> Result<Reply> {
     let caller = cx.require(Right::ReadImages).await?;
@@ -11,13 +13,10 @@ pub(crate) async fn url(cx: &Context, image: ImageId) -> Result<Reply> {
     let minutes = query.optional::<Count<1, 60>>("expires").map_or(15, Count::get);
     query.finish()?;
 
-    let image =
-        caller.call("images.read", json!({"id": image, "reach": caller.reach, "act": "image.url"})).await?;
-    let text = |name| image.get(name).and_then(Value::as_str);
-    if text("status") != Some("STORED") {
-        return Err(Error::conflict("image_not_stored", "The image's bytes have not arrived yet."));
-    }
-    let blob = text("storageUrl").ok_or_else(|| Error::Internal("an image without a blob".to_owned()))?;
+    let ask = json!({"id": image, "reach": caller.reach, "act": "image.url", "status": "STORED"});
+    let image = caller.call("images.read", ask).await.map_err(refusal::explain)?;
+    let blob = image.get("storageUrl").and_then(Value::as_str);
+    let blob = blob.ok_or_else(|| Error::Internal("an image without a blob".to_owned()))?;
     let grant = storage.download(blob, minutes.into())?;
     Ok(Reply::success(200, &json!({"url": grant.url, "expiresAt": grant.expires_at()})))
 }

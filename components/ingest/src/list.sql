@@ -18,17 +18,19 @@ as $$
 declare
     total bigint;
     documents jsonb;
+    studies uuid[];
 begin
     perform imaging.enter(cx);
     if (ask->>'counted')::boolean then
         select count(*) into total from ingest.matching(cx, ask);
     end if;
-    select coalesce(jsonb_agg(ingest.document(page.u) order by (page.u).id desc), '[]')
-      into documents
+    select coalesce(jsonb_agg(ingest.document(page.u) order by (page.u).id desc), '[]'), array_agg((page.u).study_id)
+      into documents, studies
       from (select u from ingest.matching(cx, ask) as u
              order by u.id desc
              limit (ask->>'limit')::integer offset (ask->>'offset')::integer) as page;
-    perform audit.append(cx, 'upload.list', 'upload', null, null, '{}');
+    perform audit.append(
+        cx, 'upload.list', 'upload', null, null, audit.patients_of(cx->>'organization', studies));
     return imaging.page_of('ingests', documents, total);
 end
 $$;

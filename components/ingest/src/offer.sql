@@ -1,4 +1,4 @@
--- ingest.offer: uploads for a sender that knows no study yet
+-- ingest.offer: uploads for a sender that knows no study yet; answers them in the order in which they were minted
 create or replace function ingest.offer(cx jsonb, ask jsonb) returns jsonb
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
@@ -10,6 +10,6 @@ begin
            imaging.clock() + (ask->>'expectedFor')::interval, imaging.clock(), imaging.clock(), imaging.clock()
       from jsonb_array_elements(ask->'uploads') as offer;
     perform audit.append(cx, 'upload.offer', 'upload', null, null, '{}');
-    return imaging.done(null);
+    return imaging.done(jsonb_build_object('uploads', ask->'uploads'));
 end
 $$;

@@ -35,7 +35,9 @@ begin
            study_id = coalesce(study, study_id), size = bytes, content_md5 = md5, updated_at = imaging.clock()
      where organization = u.organization and id = u.id
     returning * into u;
-    perform audit.append(cx, 'upload.' || lower(new_status), 'upload', u.id, null, '{}');
+    perform audit.append(
+        cx, 'upload.' || lower(new_status), 'upload', u.id, null,
+        audit.patients_of(u.organization, array[u.study_id]));
     return u;
 end
 $$;

@@ -45,19 +45,26 @@ begin
 end
 $$;
 
--- ingest.claim: an upload that is there or awaited, and that an image is now announced for; nothing if there is none
+-- ingest.claim: an upload that is there or awaited, and that an image is now announced for; nothing if there is none.
+-- What the same image has claimed before is left as it is: it may be being filed at this moment.
 create or replace function ingest.claim(
     cx jsonb, claimed uuid, image uuid, study uuid, sop_instance_uid text
 ) returns imaging.uploads
 language sql volatile
 as $$
-    update imaging.uploads
-       set image_id = image, study_id = study, announced_sop_instance_uid = sop_instance_uid, reason = null,
-           differences = '{}', unreturned = 0, status = case status when 'EXPECTED' then 'EXPECTED' else 'RECEIVED' end,
-           updated_at = imaging.clock()
-     where organization = cx->>'organization' and id = claimed and image_id is null
-       and status in ('EXPECTED', 'RECEIVED', 'CONFLICT', 'EXPIRED')
-    returning *
+    with newly as (
+        update imaging.uploads
+           set image_id = image, study_id = study, announced_sop_instance_uid = sop_instance_uid, reason = null,
+               differences = '{}', unreturned = 0,
+               status = case status when 'EXPECTED' then 'EXPECTED' else 'RECEIVED' end, updated_at = imaging.clock()
+         where organization = cx->>'organization' and id = claimed and image_id is null
+           and status in ('EXPECTED', 'RECEIVED', 'CONFLICT', 'EXPIRED')
+        returning *
+    )
+    select * from newly
+     union all
+    select * from imaging.uploads
+     where organization = cx->>'organization' and id = claimed and image_id = image
 $$;
 
 -- ingest.withdraw: the image of this upload was deleted; if its bytes have not come, none are expected

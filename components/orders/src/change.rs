@@ -10,11 +10,15 @@ pub(crate) async fn change(cx: &Context, order: OrderId) -> Result<Reply> {
     let caller = cx.require(Right::ReadOrders).await?;
 
     let mut body = cx.body().await?;
+    let steps = body.holds("status");
     let priority = body.optional::<Priority>("priority");
     let status = body.optional::<OrderStatus>("status");
     let scheduled_at = body.clearable::<Moment>("scheduledAt");
     let instructions = body.clearable::<Prose>("instructions");
     let reason = body.optional::<Prose>("reason");
+    if reason.is_some() && !steps {
+        body.fault("reason", "belongs to a step: send status with it");
+    }
     let changes_nothing =
         priority.is_none() && status.is_none() && scheduled_at.is_none() && instructions.is_none();
     if changes_nothing && body.is_sound() {
@@ -38,7 +42,7 @@ pub(crate) async fn change(cx: &Context, order: OrderId) -> Result<Reply> {
         order,
         [
             ("instructions", instructions.as_ref().map(|instructions| json!(instructions))),
-            ("statusReason", status.and(reason).map(|reason| json!(reason))),
+            ("statusReason", reason.map(|reason| json!(reason))),
         ],
     )?;
     if let (Some(None), Value::Object(sealed)) = (&instructions, &mut sealed) {

@@ -37,7 +37,7 @@ begin
              order by o.id desc
              limit (ask->>'limit')::integer offset (ask->>'offset')::integer) as page;
 
-    perform audit.append(cx, 'order.list', 'order', null, null, patients);
+    perform audit.append(cx, 'order.list', 'order', null, null, patients || (ask->>'patientId'));
     return imaging.page_of('orders', documents, total);
 end
 $$;

@@ -1,5 +1,5 @@
 use domain::{ExternalId, Line, Modality, Moment, OrderId, Priority, Prose, Right, dicom::AccessionNumber};
-use serde_json::json;
+use serde_json::{Value, json};
 use service::{Context, Error, Reply, Result};
 
 /// Places an order, at one of the caller's own facilities.
@@ -38,7 +38,7 @@ pub(crate) async fn place(cx: &Context) -> Result<Reply> {
         ],
     )?;
     let order = caller
-        .call(
+        .once(
             "orders.place",
             json!({
                 "id": id,
@@ -57,5 +57,7 @@ pub(crate) async fn place(cx: &Context) -> Result<Reply> {
             }),
         )
         .await?;
-    Ok(Reply::created("order", order, &format!("/api/imaging-orders/{id}")))
+    let location =
+        format!("/api/imaging-orders/{}", order.get("id").and_then(Value::as_str).unwrap_or_default());
+    Ok(Reply::created("order", order, &location))
 }

@@ -21,8 +21,8 @@ begin
     return imaging.done(orders.document(o) || jsonb_build_object('studies', coalesce(
         (select jsonb_agg(
                     studies.document(s) || jsonb_build_object(
-                        'reports', studies.reports_of(s, ask->'reports'),
-                        'criticalFindings', studies.findings_of(s, ask->'findings'))
+                        'reports', reports.of_study(s, ask->'reports'),
+                        'criticalFindings', findings.of_study(s, ask->'findings'))
                     order by s.id desc)
            from imaging.studies s
           where s.organization = o.organization and s.order_id = o.id

@@ -7,15 +7,21 @@ pub(crate) fn about() -> Reply {
         200,
         &json!({
             "service": "imaging-service",
-            "description": "Imaging orders, studies, images and what becomes of them",
+            "description": "Imaging orders, studies, images, reports and critical findings",
             "version": env!("CARGO_PKG_VERSION"),
             "resources": {
                 "orders": "/api/imaging-orders",
                 "studies": "/api/studies",
                 "images": "/api/images/{id}",
+                "reports": "/api/reports/{id}",
+                "criticalFindings": "/api/critical-findings",
                 "uploads": "/api/uploads",
                 "ingest": "/api/ingest",
+                "auditEvents": "/api/audit-events",
+                "settings": "/api/settings/critical-results",
                 "health": "/health",
+                "openapi": "/openapi.json",
+                "documentation": "/docs",
             },
         }),
     )

@@ -1,9 +1,6 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use service::{Context, Error, Reply, Result, blob::Storage, seal, setting};
-
-/// The settings that the service cannot work without, beside those that the two checks use themselves.
-const SETTINGS: [&str; 2] = ["jwt_secret", "event_key"];
+use service::{Context, Error, Reply, Result, auth, blob::Storage, seal, setting};
 
 /// The host serves.
 pub(crate) fn live() -> Reply {
@@ -40,9 +37,8 @@ async fn storage() -> Result<()> {
 }
 
 async fn settings() -> Result<()> {
-    for name in SETTINGS {
-        setting(name).await?;
-    }
+    auth::check_settings().await?;
+    setting("event_key").await?;
     seal::check_keys().await
 }
 

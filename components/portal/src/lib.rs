@@ -1,7 +1,10 @@
-//! What this is, is it well, and the JSON answer to a path that is not there.
+//! What this is, how it is used, is it well, and the JSON answer to a path that is not there. Anybody may ask: none of
+//! it needs a token, the documentation included.
 
 mod about;
+mod docs;
 mod health;
+mod openapi;
 
 use service::{Context, Error, Method, Reply, Result};
 use spin_sdk::http::{IntoResponse, Request};
@@ -17,7 +20,11 @@ async fn routes(cx: &Context) -> Result<Reply> {
         ([], &Method::GET) => Ok(about::about()),
         (["health"], &Method::GET) => health::health(cx).await,
         (["health", "live"], &Method::GET) => Ok(health::live()),
-        ([] | ["health"] | ["health", "live"], _) => Err(Error::MethodNotAllowed("GET")),
+        (["openapi.json"], &Method::GET) => Ok(openapi::openapi()),
+        (["docs"], &Method::GET) => Ok(docs::docs()),
+        ([] | ["health"] | ["health", "live"] | ["openapi.json"] | ["docs"], _) => {
+            Err(Error::MethodNotAllowed("GET"))
+        }
         _ => Err(Error::NotFound),
     }
 }

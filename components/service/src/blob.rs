@@ -7,12 +7,11 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use http::StatusCode;
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, Full, Limited};
 use jiff::{SignedDuration, Timestamp};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use sha2::Sha256;
-use spin_sdk::http::EmptyBody;
 
 use crate::{Error, Result, Setting, setting, settings};
 
@@ -37,6 +36,7 @@ pub struct Storage {
 }
 
 static STORAGE: Setting<Storage> = Setting::new();
+static STORAGE_OF_THE_AUDIT: Setting<Storage> = Setting::new();
 
 /// What a SAS allows.
 #[derive(Clone, Copy)]
@@ -93,13 +93,23 @@ pub struct Part {
 
 impl Storage {
     pub async fn from_settings() -> Result<&'static Self> {
-        STORAGE
-            .get(async || {
-                let http_allowed = setting("development").await.is_ok_and(|value| value == "true");
-                let connection = setting("azure_storage_connection_string").await?;
-                Self::parse(&connection, setting("azure_storage_container_name").await?, http_allowed)
+        STORAGE.get(async || Self::in_container(setting("azure_storage_container_name").await?).await).await
+    }
+
+    /// Where the audit's hashes go: to a container of their own when there is one, which storage can be told to let
+    /// nobody change, else to that of the images.
+    pub async fn of_the_audit() -> Result<&'static Self> {
+        STORAGE_OF_THE_AUDIT
+            .get(async || match settings::optional("azure_storage_audit_container_name").await? {
+                Some(container) => Self::in_container(container).await,
+                None => Self::in_container(setting("azure_storage_container_name").await?).await,
             })
             .await
+    }
+
+    async fn in_container(container: String) -> Result<Self> {
+        let http_allowed = setting("development").await.is_ok_and(|value| value == "true");
+        Self::parse(&setting("azure_storage_connection_string").await?, container, http_allowed)
     }
 
     fn parse(connection: &str, container: String, http_allowed: bool) -> Result<Self> {
@@ -245,6 +255,26 @@ impl Storage {
         Ok((names, next))
     }
 
+    /// Makes a small blob of a text, and overwrites none: whether it was made, or one of that name is there already.
+    pub async fn create(&self, blob: &str, text: String) -> Result<bool> {
+        let url = self.grant(Some(blob), Permission::Create, SignedDuration::from_mins(5))?.url;
+        let length = text.len().to_string();
+        let headers = [
+            ("x-ms-blob-type", Some("BlockBlob")),
+            ("content-type", Some("application/json")),
+            ("content-length", Some(length.as_str())),
+            ("if-none-match", Some("*")),
+        ];
+        let answer = send_with("PUT", &url, &headers, text.into(), 0).await?;
+        match answer.status {
+            StatusCode::CREATED => Ok(true),
+            StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED => Ok(false),
+            // The right to create does not reach to a blob that is there.
+            StatusCode::FORBIDDEN if self.exists(blob).await? => Ok(false),
+            status => Err(unexpected(status)),
+        }
+    }
+
     /// Removes a blob; one that is gone already is fine.
     pub async fn delete(&self, blob: &str) -> Result<()> {
         let url = self.grant(Some(blob), Permission::Delete, SignedDuration::from_mins(5))?.url;
@@ -293,22 +323,33 @@ async fn send(
     headers: &[(&'static str, Option<&str>)],
     most: usize,
 ) -> Result<Answer> {
+    send_with(method, url, headers, Bytes::new(), most).await
+}
+
+async fn send_with(
+    method: &str,
+    url: &str,
+    headers: &[(&'static str, Option<&str>)],
+    body: Bytes,
+    most: usize,
+) -> Result<Answer> {
     let mut wait = std::time::Duration::from_millis(100);
     for _ in 1..TRIES {
-        let answer = send_once(method, url, headers, most).await?;
+        let answer = send_once(method, url, headers, body.clone(), most).await?;
         if !matches!(answer.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
             return Ok(answer);
         }
         spin_sdk::time::sleep(wait).await;
         wait *= 3;
     }
-    send_once(method, url, headers, most).await
+    send_once(method, url, headers, body, most).await
 }
 
 async fn send_once(
     method: &str,
     url: &str,
     headers: &[(&'static str, Option<&str>)],
+    body: Bytes,
     most: usize,
 ) -> Result<Answer> {
     let mut request = http::Request::builder().method(method).uri(url).header("x-ms-version", VERSION);
@@ -318,7 +359,7 @@ async fn send_once(
         }
     }
     let request = request
-        .body(EmptyBody::new())
+        .body(Full::new(body))
         .map_err(|_| Error::Internal("a request to storage cannot be made".to_owned()))?;
     let response = spin_sdk::http::send(request).await.map_err(|error| unreachable(&error))?;
     let (parts, body) = response.into_parts();

@@ -2,6 +2,10 @@
 
 use domain::Parse;
 use http_body_util::{BodyExt, Limited};
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, MapAccess, SeqAccess, Visitor},
+};
 use serde_json::{Map, Value};
 
 use crate::{Context, Error, FieldFault, Result};
@@ -32,11 +36,13 @@ pub(crate) async fn read_if_any(cx: &Context) -> Result<Option<Value>> {
     if !is_json(cx.header("content-type").unwrap_or_default()) {
         return Err(Error::NotJson);
     }
-    let value = serde_json::from_slice(&bytes).map_err(|error| {
-        let place = format!("is not JSON at line {}, column {}", error.line(), error.column());
-        Error::Malformed(vec![FieldFault::new("body", place)])
+    let Unambiguous(value) = serde_json::from_slice(&bytes).map_err(|error| {
+        let what = if error.is_data() { "names a member twice" } else { "is not JSON" };
+        let fault = format!("{what} at line {}, column {}", error.line(), error.column());
+        Error::Malformed(vec![FieldFault::new("body", fault)])
     })?;
     refuse_nul(&value)?;
+    cx.remember_body(&value);
     Ok(Some(value))
 }
 
@@ -72,6 +78,72 @@ fn refuse_nul(value: &Value) -> Result<()> {
     Ok(())
 }
 
+/// JSON whose objects name each member once. Of two with one name one reader takes the first and another the last
+/// (RFC 8259 4): what somebody has checked on the way here could be another than what is acted on.
+struct Unambiguous(Value);
+
+impl<'de> Deserialize<'de> for Unambiguous {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(UnambiguousVisitor).map(Self)
+    }
+}
+
+struct UnambiguousVisitor;
+
+impl<'de> Visitor<'de> for UnambiguousVisitor {
+    type Value = Value;
+
+    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
+        let mut values = Vec::new();
+        while let Some(Unambiguous(value)) = elements.next_element()? {
+            values.push(value);
+        }
+        Ok(Value::Array(values))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let mut fields = Map::new();
+        while let Some((name, Unambiguous(value))) = members.next_entry::<String, _>()? {
+            if fields.insert(name, value).is_some() {
+                return Err(A::Error::custom("a member is named twice"));
+            }
+        }
+        Ok(Value::Object(fields))
+    }
+}
+
 /// The fields of a body. Each is taken once; `finish` answers with every fault, and with the fields nobody took.
 #[derive(Default)]
 pub struct Body {
@@ -100,6 +172,11 @@ impl Body {
     pub fn optional<T: Parse>(&mut self, name: &str) -> Option<T> {
         let value = self.fields.remove(name).filter(|value| !value.is_null())?;
         T::parse(&value).map_err(|fault| self.fault(name, fault)).ok()
+    }
+
+    /// Whether a field was sent that is yet to be taken.
+    pub fn holds(&self, name: &str) -> bool {
+        self.fields.get(name).is_some_and(|value| !value.is_null())
     }
 
     /// A field that, unlike one that is left out, clears what was there when it is null.
@@ -161,6 +238,25 @@ mod tests {
         clor is not a field that can be set here
         "
         );
+    }
+
+    #[test]
+    fn an_object_names_a_member_once_and_all_else_is_read_as_it_was_written() {
+        let read = |text: &str| serde_json::from_str(text).map(|Unambiguous(value)| value);
+        for text in [
+            r#"{"a":[1,-2,3.25,18446744073709551615,"x\n",null,true],"b":{"a":{"a":[]}}}"#,
+            "[]",
+            "-0.0",
+            "\"\\u00e4\"",
+        ] {
+            assert_eq!(read(text).unwrap(), serde_json::from_str::<Value>(text).unwrap(), "{text}");
+        }
+        for text in [r#"{"a":1,"a":1}"#, r#"[{"b":{"a":1,"c":2,"\u0061":1}}]"#] {
+            assert!(read(text).is_err_and(|error| error.is_data()), "{text}");
+        }
+        for text in ["1e400", "{\"a\":1", "\"\\ud800\"", &"[".repeat(200), "[1] 2", ""] {
+            assert!(read(text).is_err_and(|error| !error.is_data()), "{text}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What can go wrong with a request, as far as its caller can act on it, and the one place that turns it into a reply.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::Reply;
@@ -8,7 +8,7 @@ use crate::Reply;
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// One field of a request that cannot be accepted, and why. It never repeats the value.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldFault {
     pub field: String,
     pub message: String,
@@ -32,6 +32,59 @@ impl Refusal {
     pub fn text(&self, name: &str) -> &str {
         self.detail.get(name).and_then(Value::as_str).unwrap_or_default()
     }
+
+    /// The fields that cannot be accepted: several under "errors", or a single one.
+    fn faults(&self) -> Vec<FieldFault> {
+        match self.detail.get("errors") {
+            Some(errors) => Vec::deserialize(errors).unwrap_or_default(),
+            None => vec![FieldFault::new(self.text("field"), self.text("message"))],
+        }
+    }
+}
+
+/// Why nobody is believed to be who they say they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unproven {
+    TokenMissing,
+    TokenInvalid,
+    TokenExpired,
+    TokenEarly,
+    OtherIssuer,
+    OtherAudience,
+    ClaimsUnreadable,
+    HolderUnnamed,
+    EventKey,
+}
+
+impl Unproven {
+    /// For the log; the caller is known to nobody, and so there is nothing to audit.
+    const fn code(self) -> &'static str {
+        match self {
+            Self::TokenMissing => "token_missing",
+            Self::TokenInvalid => "token_invalid",
+            Self::TokenExpired => "token_expired",
+            Self::TokenEarly => "token_not_valid_yet",
+            Self::OtherIssuer => "token_of_another_issuer",
+            Self::OtherAudience => "token_for_another_service",
+            Self::ClaimsUnreadable => "claims_unreadable",
+            Self::HolderUnnamed => "holder_unnamed",
+            Self::EventKey => "event_key_invalid",
+        }
+    }
+
+    const fn message(self) -> &'static str {
+        match self {
+            Self::TokenMissing => "Send a token: Authorization: Bearer …",
+            Self::TokenInvalid => "The token is not valid.",
+            Self::TokenExpired => "The token has expired. Get a new one.",
+            Self::TokenEarly => "The token is not valid yet.",
+            Self::OtherIssuer => "The token is from another issuer.",
+            Self::OtherAudience => "The token is for another service.",
+            Self::ClaimsUnreadable => "The token's claims cannot be read.",
+            Self::HolderUnnamed => "The token does not say whose it is.",
+            Self::EventKey => "Send the event key: x-event-key.",
+        }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +92,7 @@ pub enum Error {
     #[error("the request is malformed")]
     Malformed(Vec<FieldFault>),
     #[error("no valid token")]
-    Unauthenticated(&'static str),
+    Unauthenticated(Unproven),
     #[error("forbidden")]
     Forbidden(&'static str),
     #[error("not found")]
@@ -56,6 +109,8 @@ pub enum Error {
     NotJson,
     #[error("invalid fields")]
     Invalid(Vec<FieldFault>),
+    #[error("an idempotency key was used for another request")]
+    KeyReused,
     /// A SQL function refused, and nobody closer to it has said yet what that means to the caller.
     #[error("refused: {}", .0.code)]
     Refused(Refusal),
@@ -81,6 +136,26 @@ impl Error {
         Self::Conflict { code, message, current: Some(current.to_owned()), allowed: Some(allowed) }
     }
 
+    /// The code of an answer that refuses somebody who is known: what the audit keeps of it. What is malformed,
+    /// invalid or out of reach was never decided upon.
+    pub(crate) fn refusal(&self) -> Option<&str> {
+        match self {
+            Self::Forbidden(_) => Some("forbidden"),
+            Self::NotFound => Some("not_found"),
+            Self::Conflict { code, .. } => Some(code),
+            Self::Stale { .. } => Some("stale_version"),
+            _ => None,
+        }
+    }
+
+    /// What the log says of an answer that refuses somebody, known or not.
+    pub(crate) fn logged_code(&self) -> Option<&str> {
+        match self {
+            Self::Unauthenticated(why) => Some(why.code()),
+            error => error.refusal(),
+        }
+    }
+
     /// What goes into the log beside the status; nothing that a caller caused is worth a line of its own.
     pub(crate) fn cause(&self) -> Option<String> {
         match self {
@@ -97,7 +172,7 @@ impl Error {
                 extra.insert("errors".to_owned(), json!(faults));
                 (400, "malformed_request".into(), "The request cannot be read.".into())
             }
-            Self::Unauthenticated(message) => (401, "unauthenticated".into(), message.into()),
+            Self::Unauthenticated(why) => (401, "unauthenticated".into(), why.message().into()),
             Self::Forbidden(message) => (403, "forbidden".into(), message.into()),
             Self::NotFound => (404, "not_found".into(), "There is no such thing here.".into()),
             Self::MethodNotAllowed(allowed) => {
@@ -137,6 +212,15 @@ impl Error {
                 extra.insert("errors".to_owned(), json!(faults));
                 (422, "invalid".into(), "Some fields cannot be accepted.".into())
             }
+            Self::KeyReused => {
+                let fault = FieldFault::new("Idempotency-Key", "was used for another request");
+                extra.insert("errors".to_owned(), json!([fault]));
+                (
+                    422,
+                    "idempotency_key_reused".into(),
+                    "This key was used for another request today. Use a new one.".into(),
+                )
+            }
             Self::Unavailable { what, .. } => {
                 let message = format!("{what} cannot be reached at the moment. Try again shortly.");
                 return failure(503, "unavailable", &message, request_id, extra).header("retry-after", "1");
@@ -170,7 +254,8 @@ impl From<Refusal> for Error {
                 version: refusal.detail.get("version").and_then(Value::as_i64).unwrap_or_default(),
             },
             "reason_required" => Self::invalid("reason", "is required for this step"),
-            "invalid" => Self::invalid(refusal.text("field"), refusal.text("message")),
+            "invalid" => Self::Invalid(refusal.faults()),
+            "key_reused" => Self::KeyReused,
             "duplicate" => Self::Conflict {
                 code: "duplicate".to_owned(),
                 message: format!("Another one has this {} already.", refusal.text("field")),

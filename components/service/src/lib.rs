@@ -2,13 +2,13 @@
 //!
 //! It knows requests, callers, the database call, blobs and sealed text, and no radiology noun.
 
-mod auth;
+mod attempt;
+pub mod auth;
 pub mod blob;
 mod body;
 mod context;
 mod db;
 mod error;
-mod jwt_crypto;
 mod log;
 mod page;
 mod query;

@@ -25,9 +25,16 @@ pub(crate) async fn start() {
     });
 }
 
-pub(crate) fn request(cx: &Context, status: u16, cause: Option<&str>, began: std::time::Instant) {
+/// `code` says why somebody was refused, `cause` what is wrong here.
+pub(crate) fn request(
+    cx: &Context,
+    status: u16,
+    code: Option<&str>,
+    cause: Option<&str>,
+    began: std::time::Instant,
+) {
     let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let organization = cx.organization().unwrap_or("-");
+    let organization = cx.organization().unwrap_or_else(|| "-".to_owned());
     let (method, route, request_id) = (cx.method().as_str(), cx.route(), cx.request_id());
     match cause {
         Some(cause) => {
@@ -38,6 +45,7 @@ pub(crate) fn request(cx: &Context, status: u16, cause: Option<&str>, began: std
                 duration_ms,
                 request_id,
                 organization,
+                code,
                 cause,
                 "request failed"
             );
@@ -46,6 +54,6 @@ pub(crate) fn request(cx: &Context, status: u16, cause: Option<&str>, began: std
         None if route.starts_with("/tasks/") && status < 400 => {
             tracing::debug!(method, route, status, duration_ms, request_id, organization, "request");
         }
-        None => tracing::info!(method, route, status, duration_ms, request_id, organization, "request"),
+        None => tracing::info!(method, route, status, duration_ms, request_id, organization, code, "request"),
     }
 }

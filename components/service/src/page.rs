@@ -44,8 +44,10 @@ impl Page {
     pub fn ask(&self, filters: Value) -> Value {
         let Value::Object(mut ask) = filters else { return filters };
         let offset = if self.by_key { 0 } else { u64::from(self.page - 1) * u64::from(self.limit) };
+        // By key, one row more than is shown says whether there is a next page.
+        let limit = if self.by_key { self.limit + 1 } else { self.limit };
         ask.insert("counted".to_owned(), json!(!self.by_key));
-        ask.insert("limit".to_owned(), json!(self.limit));
+        ask.insert("limit".to_owned(), json!(limit));
         ask.insert("offset".to_owned(), json!(offset));
         ask.insert("cursor".to_owned(), json!(self.cursor));
         Value::Object(ask)
@@ -54,11 +56,13 @@ impl Page {
     /// The page that the SQL function answered, with what leads to the next.
     pub fn reply(&self, cx: &Context, key: &str, mut document: Value) -> Result<Reply> {
         let rows = document.get_mut(key).map(Value::take).unwrap_or_default();
-        let Value::Array(rows) = rows else { return Err(Error::Internal(format!("a list without {key}"))) };
-        let next = (rows.len() >= self.limit as usize)
-            .then(|| rows.last().and_then(|row| row.get("id")).and_then(Value::as_str).map(str::to_owned))
-            .flatten()
-            .filter(|_| self.by_key);
+        let Value::Array(mut rows) = rows else {
+            return Err(Error::Internal(format!("a list without {key}")));
+        };
+        let more = rows.len() > self.limit as usize;
+        rows.truncate(self.limit as usize);
+        let last = rows.last().and_then(|row| row.get("id")).and_then(Value::as_str);
+        let next = last.filter(|_| more).map(|id| cx.path_with_cursor(id));
 
         let mut pagination = Map::new();
         pagination.insert("limit".to_owned(), json!(self.limit));
@@ -70,9 +74,7 @@ impl Page {
         }
         let reply = Reply::success(200, &json!({key: rows, "pagination": pagination}));
         Ok(match next {
-            Some(cursor) => {
-                reply.header("link", &format!("<{}>; rel=\"next\"", cx.path_with_cursor(&cursor)))
-            }
+            Some(next) => reply.header("link", &format!("<{next}>; rel=\"next\"")),
             None => reply,
         })
     }

@@ -14,9 +14,14 @@ pub struct Reply {
 
 impl Reply {
     pub fn json(status: u16, body: &Value) -> Self {
+        Self::content(status, "application/json", body.to_string())
+    }
+
+    /// A body of some media type.
+    pub fn content(status: u16, media_type: &str, body: impl Into<Bytes>) -> Self {
         let mut reply = Self::empty(status);
-        reply.body = body.to_string().into();
-        reply.header("content-type", "application/json")
+        reply.body = body.into();
+        reply.header("content-type", media_type)
     }
 
     pub fn empty(status: u16) -> Self {

@@ -56,12 +56,12 @@ as $$
     end
 $$;
 
--- imaging.refused_version: the refusal of a change to a version that is not the current one, or null
+-- imaging.refused_version: the refusal of a change when the current version is not one of those it is meant for, or null
 create or replace function imaging.refused_version(ask jsonb, version integer) returns jsonb
 language sql immutable
 as $$
     select case
-        when ask->>'ifVersion' is not null and (ask->>'ifVersion')::bigint <> version
+        when ask->>'ifVersion' is not null and not ask->'ifVersion' @> to_jsonb(version)
             then imaging.refuse('stale', jsonb_build_object('version', version))
     end
 $$;

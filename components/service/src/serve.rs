@@ -15,13 +15,18 @@ pub async fn serve(
     let began = std::time::Instant::now();
     log::start().await;
     let cx = Context::new(request);
-    let (reply, cause) = match routes(&cx).await {
-        Ok(reply) => (reply, None),
+    let (reply, code, cause) = match routes(&cx).await {
+        Ok(reply) => (reply, None, None),
         Err(error) => {
-            let cause = error.cause();
-            (error.into_reply(cx.request_id()), cause)
+            let logged = error.logged_code().map(str::to_owned);
+            let mut cause = error.cause();
+            if let Some(code) = error.refusal() {
+                // Nothing was disclosed: the refusal stands although nobody can write it down at the moment.
+                cause = cx.audit_refusal(code).await.err().and_then(|error| error.cause());
+            }
+            (error.into_reply(cx.request_id()), logged, cause)
         }
     };
-    log::request(&cx, reply.status(), cause.as_deref(), began);
+    log::request(&cx, reply.status(), code.as_deref(), cause.as_deref(), began);
     reply.into_response(&cx)
 }

@@ -7,17 +7,25 @@ pub async fn setting(name: &'static str) -> Result<String> {
     match spin_sdk::variables::get(name).await {
         Ok(value) if !value.is_empty() => Ok(value),
         Ok(_) => Err(missing(name)),
-        Err(error) => {
-            Err(Error::Unavailable { what: "The service", cause: format!("setting {name}: {error:?}") })
-        }
+        Err(error) => Err(unreadable(name, &error)),
+    }
+}
+
+/// A setting that may be left out, by whoever sets it or by the component's part of `spin.toml`.
+pub(crate) async fn optional(name: &'static str) -> Result<Option<String>> {
+    match spin_sdk::variables::get(name).await {
+        Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
+        Err(spin_sdk::variables::Error::Undefined(_)) => Ok(None),
+        Err(error) => Err(unreadable(name, &error)),
     }
 }
 
 fn missing(name: &str) -> Error {
-    Error::Unavailable {
-        what: "The service",
-        cause: format!("setting {name} is empty: set SPIN_VARIABLE_{}", name.to_uppercase()),
-    }
+    malformed(name, &format!("is empty: set SPIN_VARIABLE_{}", name.to_uppercase()))
+}
+
+fn unreadable(name: &str, error: &spin_sdk::variables::Error) -> Error {
+    Error::Unavailable { what: "The service", cause: format!("setting {name}: {error:?}") }
 }
 
 /// A setting that is there, but cannot be understood.

@@ -1,6 +1,6 @@
 use domain::{Line, OrderStatus, Prose, ReportStatus, Right, StudyId, StudyStatus, sources};
 use serde_json::{Map, Value, json};
-use service::{Authorized, Body, Context, Reply, Result};
+use service::{Authorized, Context, Reply, Result};
 
 use crate::refusal;
 
@@ -11,11 +11,16 @@ pub(crate) async fn change(cx: &Context, study: StudyId) -> Result<Reply> {
     let mut body = cx.body().await?;
     let texts = ["performingPhysician", "operatorName", "stationName", "studyDescription"]
         .map(|name| (name.to_owned(), body.optional::<Line>(name)));
+    let steps = body.holds("status");
     let status = body.optional::<StudyStatus>("status");
+    let reason = body.optional::<Prose>("reason");
+    if reason.is_some() && !steps {
+        body.fault("reason", "belongs to a step: send status with it");
+    }
     if status.is_none() && texts.iter().all(|(_, text)| text.is_none()) && body.is_sound() {
         body.fault("body", "must change something: a text or the status");
     }
-    let reason = finish(body)?;
+    body.finish()?;
 
     let fields = texts.into_iter().map(|(name, text)| (name, json!(text))).collect();
     apply(cx, &caller, study, fields, status, reason).await
@@ -27,15 +32,10 @@ pub(crate) async fn change_status(cx: &Context, study: StudyId) -> Result<Reply>
 
     let mut body = cx.body().await?;
     let status = body.required::<StudyStatus>("status");
-    let reason = finish(body)?;
-
-    apply(cx, &caller, study, Map::new(), status, reason).await
-}
-
-fn finish(mut body: Body) -> Result<Option<Prose>> {
     let reason = body.optional::<Prose>("reason");
     body.finish()?;
-    Ok(reason)
+
+    apply(cx, &caller, study, Map::new(), status, reason).await
 }
 
 /// Registering a study schedules its order; putting a study back does not, since the order may be on hold by now.
@@ -51,7 +51,7 @@ async fn apply(
     status: Option<StudyStatus>,
     reason: Option<Prose>,
 ) -> Result<Reply> {
-    let reason = status.and(reason).map(|reason| json!(reason));
+    let reason = reason.map(|reason| json!(reason));
     ask.extend([
         ("id".to_owned(), json!(study)),
         ("ifVersion".to_owned(), json!(cx.if_version()?)),

@@ -26,7 +26,7 @@ as $$
               where o.organization = s.organization and o.id = s.order_id),
         'reports', coalesce(
             (select jsonb_agg(jsonb_build_object('id', report->'id', 'status', report->'status'))
-               from jsonb_array_elements(studies.reports_of(s, ask->'reports')) as report),
+               from jsonb_array_elements(reports.of_study(s, ask->'reports')) as report),
             '[]'))
 $$;
 
@@ -50,7 +50,7 @@ begin
              order by s.id desc
              limit (ask->>'limit')::integer offset (ask->>'offset')::integer) as page;
 
-    perform audit.append(cx, 'study.list', 'study', null, null, patients);
+    perform audit.append(cx, 'study.list', 'study', null, null, patients || (ask->>'patientId'));
     return imaging.page_of('studies', documents, total);
 end
 $$;

@@ -18,7 +18,7 @@ begin
         return imaging.refuse('not_found');
     end if;
     refusal := imaging.refused_row(ask, s.facility_id, s.provider_id, s.patient_id);
-    if refusal is not null then
+    if refusal is not null and not findings.was_told(ask->'reach', s) then
         return refusal;
     end if;
 

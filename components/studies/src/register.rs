@@ -3,7 +3,7 @@ use domain::{
     StudyStatus,
     dicom::{AccessionNumber, PersonName, Uid},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use service::{Context, Reply, Result};
 
 use crate::refusal;
@@ -44,7 +44,7 @@ pub(crate) async fn register(cx: &Context) -> Result<Reply> {
         ],
     )?;
     let study = caller
-        .call(
+        .once(
             "studies.register",
             json!({
                 "id": id,
@@ -74,5 +74,6 @@ pub(crate) async fn register(cx: &Context) -> Result<Reply> {
         )
         .await
         .map_err(refusal::explain(None))?;
-    Ok(Reply::created("study", study, &format!("/api/studies/{id}")))
+    let location = format!("/api/studies/{}", study.get("id").and_then(Value::as_str).unwrap_or_default());
+    Ok(Reply::created("study", study, &location))
 }

@@ -6,6 +6,7 @@ declare
     o imaging.orders;
     s imaging.studies;
     accession text := ask->>'accessionNumber';
+    faults jsonb;
 begin
     perform imaging.enter(cx);
     select * into o from imaging.orders
@@ -14,11 +15,15 @@ begin
     if not found then
         return imaging.refuse('invalid', '{"field": "orderId", "message": "is not an order of this organization"}');
     end if;
-    if o.patient_id <> ask->>'patientId' then
-        return imaging.refuse('invalid', '{"field": "patientId", "message": "is not the patient of the order"}');
-    end if;
-    if o.modality <> ask->>'modality' then
-        return imaging.refuse('invalid', '{"field": "modality", "message": "is not the modality of the order"}');
+    select jsonb_agg(jsonb_build_object('field', field, 'message', message))
+      into faults
+      from (values
+        (ask->>'modality', o.modality, 'modality', 'is not the modality of the order'),
+        (ask->>'patientId', o.patient_id, 'patientId', 'is not the patient of the order')
+      ) as said(ours, orders, field, message)
+     where ours <> orders;
+    if faults is not null then
+        return imaging.refuse('invalid', jsonb_build_object('errors', faults));
     end if;
     if not ask->'open' ? o.status then
         return imaging.refuse('order_not_open', jsonb_build_object('current', o.status));

@@ -31,78 +31,26 @@ as $$
         'sealed', jsonb_build_object('studies', s.sealed))
 $$;
 
--- studies.reports_of: the reports of a study that the reach covers, newest first. "preliminary" names the
--- priorities of the order at which an unsigned report is shown; without it, always.
-create or replace function studies.reports_of(s imaging.studies, reach jsonb) returns jsonb
+-- studies.summary: what a reader of a report or of a finding sees of its study
+create or replace function studies.summary(s imaging.studies) returns jsonb
 language sql stable
 as $$
-    select coalesce(jsonb_agg(
-        jsonb_build_object(
-            'id', r.id,
-            'reportNumber', r.report_number,
-            'studyId', r.study_id,
-            'radiologistId', r.radiologist_id,
-            'radiologistName', r.radiologist_name,
-            'status', r.status,
-            'clinicalHistory', null, 'technique', null, 'comparison', null, 'findings', null,
-            'impression', null, 'recommendations', null,
-            'preliminaryDate', imaging.iso(r.preliminary_date),
-            'finalizedDate', imaging.iso(r.finalized_date),
-            'amendedDate', imaging.iso(r.amended_date),
-            'amendmentReason', null,
-            'signedBy', r.signed_by,
-            'signedAt', imaging.iso(r.signed_at),
-            'transcribedBy', r.transcribed_by,
-            'transcribedAt', imaging.iso(r.transcribed_at),
-            'template', r.template,
-            'macros', null,
-            'contentVersion', r.content_version,
-            'contentHash', r.content_hash,
-            'version', r.version,
-            'createdAt', imaging.iso(r.created_at),
-            'updatedAt', imaging.iso(r.updated_at),
-            'sealed', jsonb_build_object('reports', r.sealed))
-        order by r.id desc), '[]')
-      from imaging.reports r
-     where r.organization = s.organization and r.study_id = s.id
-       and imaging.reaches(reach, s.facility_id, s.provider_id, s.patient_id)
-       and (r.status <> 'PRELIMINARY' or not reach ? 'preliminary' or reach->'preliminary' ? coalesce(
-            (select o.priority from imaging.orders o where o.organization = s.organization and o.id = s.order_id), s.priority))
-$$;
-
--- studies.findings_of: the critical findings of a study that the reach covers, newest first
-create or replace function studies.findings_of(s imaging.studies, reach jsonb) returns jsonb
-language sql stable
-as $$
-    select coalesce(jsonb_agg(
-        jsonb_build_object(
-            'id', f.id,
-            'studyId', f.study_id,
-            'reportId', f.report_id,
-            'finding', null,
-            'severity', f.severity,
-            'category', f.category,
-            'bodyPart', f.body_part,
-            'reportedBy', f.reported_by,
-            'reportedAt', imaging.iso(f.reported_at),
-            'acknowledgedBy', f.acknowledged_by,
-            'acknowledgedAt', imaging.iso(f.acknowledged_at),
-            'readBack', null,
-            'followUpRequired', f.follow_up_required,
-            'followUpAction', null,
-            'followUpStatus', f.follow_up_status,
-            'notes', null,
-            'status', f.status,
-            'dueAt', imaging.iso(f.due_at),
-            'source', f.source,
-            'version', f.version,
-            'createdAt', imaging.iso(f.created_at),
-            'updatedAt', imaging.iso(f.updated_at),
-            'sealed', jsonb_build_object('findings', f.sealed))
-        order by f.id desc), '[]')
-      from imaging.findings f
-     where f.organization = s.organization and f.study_id = s.id
-       and imaging.reaches(reach, s.facility_id, s.provider_id, s.patient_id)
+    select jsonb_build_object(
+        'id', s.id,
+        'accessionNumber', s.accession_number,
+        'studyInstanceUID', s.study_instance_uid,
+        'studyDate', imaging.iso(s.study_date),
+        'modality', s.modality,
+        'bodyPart', s.body_part,
+        'patientId', s.patient_id,
+        'patientName', null,
+        'patientDOB', null,
+        'patientSex', null,
+        'status', s.status,
+        'sealed', jsonb_build_object('studies', jsonb_strip_nulls(jsonb_build_object(
+            'patientName', s.sealed->'patientName',
+            'patientDOB', s.sealed->'patientDOB',
+            'patientSex', s.sealed->'patientSex'))))
 $$;
 
 -- studies.whole: a study with its order, images, reports and findings, as far as the caller may read them
@@ -116,6 +64,6 @@ as $$
                 and imaging.reaches(ask->'orders', o.facility_id, o.provider_id, o.patient_id)),
         'images', images.of_study(s, ask->'images', 1000),
         'imagesTruncated', images.count_of_study(s, ask->'images') > 1000,
-        'reports', studies.reports_of(s, ask->'reports'),
-        'criticalFindings', studies.findings_of(s, ask->'findings'))
+        'reports', reports.of_study(s, ask->'reports'),
+        'criticalFindings', findings.of_study(s, ask->'findings'))
 $$;

@@ -28,6 +28,8 @@ const GRACE: Duration = Duration::from_millis(500);
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Origin {
     Client(SocketAddr),
+    /// A client for whose connection there was no room any more.
+    Latecomer(SocketAddr),
     /// A component of this application.
     Own,
     /// The host's own timers, whose requests are logged for debugging only.
@@ -59,6 +61,8 @@ impl Application {
         let route = found.route.pattern.as_str();
         let deadline = started + self.deadline;
         let Some(place) = self.admission.enter(&path, origin).await else {
+            // It is logged with all the others.
+            record.own = false;
             return record.finish(&id, route, reply::failure(Code::Overloaded, &id), None);
         };
 
@@ -129,7 +133,7 @@ fn prepare(
         headers.remove(name);
     }
     let client = match origin {
-        Origin::Client(address) => address.to_string(),
+        Origin::Client(address) | Origin::Latecomer(address) => address.to_string(),
         Origin::Own | Origin::Timer => "127.0.0.1:0".to_owned(),
     };
     let told = [
@@ -158,7 +162,7 @@ struct Record {
     method: Method,
     origin: Origin,
     profile: bool,
-    /// The reply is the host's own: no component has logged it.
+    /// The reply is the host's own, and has not been logged yet.
     own: bool,
 }
 
@@ -222,7 +226,7 @@ impl Drop for Sent {
                 "request"
             ),
             _ if record.own => tracing::info!(method, route, status, duration_ms, request_id = id, "request"),
-            // The component has logged it, and knows more of it.
+            // Somebody else has logged it who knows more of it.
             _ => tracing::debug!(method, route, status, duration_ms, request_id = id, "request"),
         }
     }

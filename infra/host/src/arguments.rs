@@ -61,8 +61,12 @@ pub struct Arguments {
     pub max_concurrent: u16,
 
     /// Requests that may wait for their turn beyond those; further ones are told to come again
-    #[arg(long, default_value_t = 256, env = "HOST_MAX_QUEUED")]
+    #[arg(long, default_value_t = 64, env = "HOST_MAX_QUEUED")]
     pub max_queued: u16,
+
+    /// Connections of clients that are open at once; some beside those are told to come again, or how the host is
+    #[arg(long, default_value_t = 4096, env = "HOST_MAX_CONNECTIONS", value_parser = clap::value_parser!(u16).range(1..))]
+    pub max_connections: u16,
 
     /// Connections to each database
     #[arg(long, default_value_t = 16, env = "HOST_DATABASE_CONNECTIONS", value_parser = clap::value_parser!(u16).range(1..))]

@@ -36,7 +36,7 @@ pub struct Compiled<'a> {
 }
 
 pub fn compile<'a>(arguments: &Arguments, manifest: &'a Manifest) -> Result<Compiled<'a>> {
-    let running = u32::from(arguments.max_concurrent) + u32::try_from(RESERVE)?;
+    let running = u32::from(arguments.max_concurrent) + u32::try_from(RESERVE + arguments.timers.len())?;
     let memory = memory(arguments)?;
     let (engine, cache) = engine::build(running + SPARE_INSTANCES, memory, &arguments.cache_dir()?)?;
     let linker = engine::linker(&engine)?;
@@ -97,7 +97,11 @@ pub fn assemble(
     });
     let application = Arc::new(Application {
         router: Router::new(routes)?,
-        admission: Admission::new(usize::from(arguments.max_concurrent), usize::from(arguments.max_queued)),
+        admission: Admission::new(
+            usize::from(arguments.max_concurrent),
+            usize::from(arguments.max_queued),
+            arguments.timers.len(),
+        ),
         deadline,
         profile: arguments.profile,
         shared: Arc::clone(&shared),

@@ -13,6 +13,7 @@ pub mod guest;
 pub mod http;
 pub mod manifest;
 pub mod outbound;
+pub mod pace;
 pub mod postgres;
 pub mod reply;
 pub mod route;
@@ -27,6 +28,7 @@ pub mod variables;
 use anyhow::{Context as _, Result};
 use arguments::Arguments;
 use manifest::Manifest;
+use server::Bounds;
 use settings::{Environment, Secret, Settings};
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
@@ -90,7 +92,8 @@ pub async fn run(started: Instant, arguments: Arguments) -> Result<()> {
         tracing::info!("stopping");
         stop.send_replace(true);
     };
-    server::serve(Arc::clone(&application), listener, told_to_stop, timers).await;
+    let bounds = Bounds::of(arguments.max_connections);
+    server::serve(Arc::clone(&application), listener, bounds, told_to_stop, timers).await;
     application.shared.stopped.store(true, SeqCst);
     Ok(())
 }

@@ -154,6 +154,8 @@ fn normalized(host: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::manifest::Declaration;
+    use crate::settings::Environment;
 
     fn allowed(entry: &str) -> AllowedHosts {
         AllowedHosts(vec![Entry::parse(entry).unwrap()])
@@ -193,6 +195,18 @@ mod tests {
         assert!(!own.allows("http", "self", None));
         assert!(!allowed("http://example.com").allows_self());
         assert!(!AllowedHosts::default().allows_self());
+    }
+
+    #[test]
+    fn an_entry_whose_variable_is_empty_allows_nothing() {
+        let declared = [("jwks_host".to_owned(), Declaration { default: Some(Secret::from(String::new())) })];
+        let settings = Settings::resolve(&declared.into(), &Environment::read(None).unwrap());
+        let entries = ["http", "https", "*"].map(|scheme| format!("{scheme}://{{{{ jwks_host }}}}"));
+
+        let allowed = AllowedHosts::resolve("orders", &entries, &settings).unwrap();
+
+        assert_eq!(allowed.0, []);
+        assert!(!allowed.allows("https", "", Some(443)) && !allowed.allows_self());
     }
 
     #[test]

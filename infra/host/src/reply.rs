@@ -33,7 +33,7 @@ impl Code {
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "There is nothing here."),
             Self::Overloaded => (
                 StatusCode::SERVICE_UNAVAILABLE,
-                "overloaded",
+                "unavailable",
                 "Too many requests at once; try again shortly.",
             ),
         }

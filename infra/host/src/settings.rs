@@ -252,6 +252,11 @@ mod tests {
         ehr("http://ehr.example:8080/api", Some("ehr.example:8080"));
         ehr("https://ehr.example", Some("ehr.example:443"));
         ehr("", None);
+
+        let keys = |url, host| check("jwks_host", "jwks_url", url, host);
+        keys("https://login.example/realms/care/keys?v=2", Some("login.example:443"));
+        keys("http://[::1]:8080/keys", Some("[::1]:8080"));
+        keys("ftp://login.example/keys", None);
     }
 
     #[test]

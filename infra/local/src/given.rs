@@ -8,7 +8,8 @@ use anyhow::{Context, Result, bail};
 const PORT: u16 = 3006;
 
 /// Settings that go to the service as they are, where they are set.
-const PASSED_ON: &[&str] = &["JWT_ISSUER", "JWT_AUDIENCE", "LOG_LEVEL"];
+const PASSED_ON: &[&str] =
+    &["AZURE_STORAGE_AUDIT_CONTAINER_NAME", "JWKS_URL", "JWT_ISSUER", "JWT_AUDIENCE", "LOG_LEVEL"];
 
 /// The environment's part of the settings.
 #[derive(Debug)]

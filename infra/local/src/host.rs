@@ -13,12 +13,15 @@ use std::time::Duration;
 
 /// The platform's own names of settings, which the host would read as well. It is to have ours only.
 const PLATFORM_NAMES: &[&str] = &[
+    "AZURE_STORAGE_AUDIT_CONTAINER_NAME",
     "AZURE_STORAGE_CONNECTION_STRING",
     "AZURE_STORAGE_CONTAINER_NAME",
     "DATABASE_URL",
     "EVENT_KEY",
     "FUNCTIONS_CUSTOMHANDLER_PORT",
     "IMAGING_SERVICE_PASSWORD",
+    "JWKS_HOST",
+    "JWKS_URL",
     "JWT_SECRET",
     "MIGRATION_DATABASE_URL",
     "PHI_KEYS",

@@ -27,8 +27,8 @@ enum Command {
 ///
 /// Data and made-up secrets are kept in .local/. Set in the environment, these are used instead of what would be
 /// started or made up: DATABASE_URL (with PHI_KEYS, and MIGRATION_DATABASE_URL where the service's role may not
-/// migrate), AZURE_STORAGE_CONNECTION_STRING, AZURE_STORAGE_CONTAINER_NAME, JWT_SECRET, JWT_ISSUER, JWT_AUDIENCE,
-/// EVENT_KEY, LOG_LEVEL, PORT (3006), POSTGRES_BIN.
+/// migrate), AZURE_STORAGE_CONNECTION_STRING, AZURE_STORAGE_CONTAINER_NAME, JWT_SECRET, JWKS_URL, JWT_ISSUER,
+/// JWT_AUDIENCE, EVENT_KEY, LOG_LEVEL, PORT (3006), POSTGRES_BIN.
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true)]
 struct Up {

@@ -262,9 +262,12 @@ impl Postgres {
             "unix_socket_directories=",
             "timezone=UTC",
             "log_timezone=UTC",
-            // A statement's parameters are patients' data.
+            // A statement's parameters are patients' data, and so is what an error says beside its first line: rows, keys,
+            // pieces of documents. Every role may set the second of these for itself; it adds to what terse leaves out.
             "log_parameter_max_length=0",
             "log_parameter_max_length_on_error=0",
+            "log_error_verbosity=terse",
+            "log_min_error_statement=panic",
             "max_connections=300",
         ];
         if !self.settings.durable {

@@ -3,7 +3,7 @@
 use crate::postgres::{self, Installation, Postgres, Server};
 use crate::progress::Step;
 use crate::storage::{self, Account, Azurite};
-use crate::{builds, host, places, random, root};
+use crate::{builds, host, places, random, root, watch};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use sqlx::{AssertSqlSafe, Connection, Executor};
@@ -148,14 +148,41 @@ impl Stack {
             ..migrate::Options::default()
         };
         migrate::up(&server.url("imaging"), &options).await?;
-        Ok(Private { part: Some(postgres), directory, service_password: self.state.service_password.clone() })
+        let service_password = self.state.service_password.clone();
+        Ok(Private {
+            log: postgres.log(),
+            kept: self.kept_log()?,
+            part: Some(postgres),
+            directory,
+            service_password,
+        })
     }
 
     /// An Azurite that only one test uses, and may stop, with an account of its own.
     pub async fn private_azurite(&self) -> Result<Private<Azurite>> {
         let directory = self.private()?;
         let azurite = Azurite::start(storage::Settings::made_up(directory.clone())?).await?;
-        Ok(Private { part: Some(azurite), directory, service_password: String::new() })
+        let service_password = String::new();
+        Ok(Private {
+            log: azurite.log(),
+            kept: self.kept_log()?,
+            part: Some(azurite),
+            directory,
+            service_password,
+        })
+    }
+
+    /// What Postgres and Azurite have written in this run: those that all tests share, and those that single tests had
+    /// for themselves.
+    pub fn logs(&self) -> Vec<PathBuf> {
+        let shared = ["postgres/postgres.log", "azurite/azurite.log"].map(|log| self.directory.join(log));
+        shared.into_iter().chain(watch::entries(&kept_logs(&self.directory))).collect()
+    }
+
+    fn kept_log(&self) -> Result<PathBuf> {
+        let directory = kept_logs(&self.directory);
+        places::make_all(&directory, 0o755)?;
+        Ok(directory.join(format!("{}.log", random::name()?)))
     }
 
     fn private(&self) -> Result<PathBuf> {
@@ -171,11 +198,13 @@ impl State {
     }
 }
 
-/// A part of the stack that one test has for itself; its data goes with it.
+/// A part of the stack that one test has for itself; its data goes with it, its log stays.
 #[derive(Debug)]
 pub struct Private<T> {
     part: Option<T>,
     directory: PathBuf,
+    log: PathBuf,
+    kept: PathBuf,
     service_password: String,
 }
 
@@ -203,6 +232,7 @@ impl<T> Drop for Private<T> {
     fn drop(&mut self) {
         // First the process, then its data.
         drop(self.part.take());
+        let _ = fs::copy(&self.log, &self.kept);
         let _ = places::remove(&self.directory);
     }
 }
@@ -248,6 +278,11 @@ impl Drop for Database {
 
 pub(crate) fn cache(directory: &Path) -> PathBuf {
     directory.join("cache")
+}
+
+/// Where the logs of what has gone are, until the next run.
+pub(crate) fn kept_logs(directory: &Path) -> PathBuf {
+    directory.join("logs")
 }
 
 pub(crate) fn open_lock(directory: &Path, name: &str) -> Result<File> {

@@ -2,104 +2,13 @@
 
 use crate::process::Process;
 use crate::{home, orphans, packages, places, ports, random};
-use anyhow::{Context, Result, bail};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, KeyInit, Mac};
-use reqwest::StatusCode;
+use anyhow::Result;
 use rustix::process::Signal;
-use serde::{Deserialize, Serialize};
-use sha2::Sha256;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
-/// The version of the storage protocol that we speak, in which no header below is left out of what is signed.
-const VERSION: &str = "2021-12-02";
-
-/// A storage account and where its blobs are.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Account {
-    /// The account's name.
-    pub name: String,
-    /// The account's key, in base64.
-    pub key: String,
-    /// Where its blobs are, without a slash at the end.
-    pub endpoint: String,
-}
-
-impl Account {
-    /// Reads a connection string as Azure writes it.
-    pub fn parse(connection_string: &str) -> Result<Self> {
-        let value = |wanted: &str| {
-            connection_string
-                .split(';')
-                .filter_map(|pair| pair.split_once('='))
-                .find_map(|(name, value)| (name.trim() == wanted).then(|| value.trim().to_owned()))
-        };
-        let name = value("AccountName").context("it has no AccountName")?;
-        let key = value("AccountKey").context("it has no AccountKey")?;
-        let endpoint = value("BlobEndpoint").unwrap_or_else(|| {
-            let protocol = value("DefaultEndpointsProtocol").unwrap_or_else(|| "https".to_owned());
-            let suffix = value("EndpointSuffix").unwrap_or_else(|| "core.windows.net".to_owned());
-            format!("{protocol}://{name}.blob.{suffix}")
-        });
-        Ok(Self { name, key, endpoint: endpoint.trim_end_matches('/').to_owned() })
-    }
-
-    /// The connection string, as Azure writes it.
-    pub fn connection_string(&self) -> String {
-        let protocol = self.endpoint.split(':').next().unwrap_or("https");
-        format!(
-            "DefaultEndpointsProtocol={protocol};AccountName={};AccountKey={};BlobEndpoint={};",
-            self.name, self.key, self.endpoint
-        )
-    }
-
-    /// Whether it is reached without TLS, as only an emulator is.
-    pub fn is_plain(&self) -> bool {
-        self.endpoint.starts_with("http://")
-    }
-
-    /// Makes a container; one that exists already is as good. Says whether it was made now.
-    pub async fn create_container(&self, container: &str) -> Result<bool> {
-        let date = jiff::Timestamp::now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
-        let authorization = self.authorization(container, &date)?;
-        let reply = reqwest::Client::builder()
-            .no_proxy()
-            .build()?
-            .put(format!("{}/{container}?restype=container", self.endpoint))
-            .header("x-ms-date", date)
-            .header("x-ms-version", VERSION)
-            .header("authorization", authorization)
-            .header("content-length", "0")
-            .send()
-            .await
-            .with_context(|| format!("the storage at {} does not answer", self.endpoint))?;
-        match reply.status() {
-            StatusCode::CREATED => Ok(true),
-            StatusCode::CONFLICT => Ok(false),
-            status => {
-                let body = reply.text().await.unwrap_or_default();
-                bail!("the container {container} could not be made: {status} {body}")
-            }
-        }
-    }
-
-    /// "Shared Key" of the Blob service: the verb, eleven standard headers that are all absent, then ours.
-    fn authorization(&self, container: &str, date: &str) -> Result<String> {
-        let path = self.endpoint.splitn(4, '/').nth(3).map(|path| format!("/{path}")).unwrap_or_default();
-        let absent = "\n".repeat(11);
-        let text = format!(
-            "PUT\n{absent}x-ms-date:{date}\nx-ms-version:{VERSION}\n/{}{path}/{container}\nrestype:container",
-            self.name
-        );
-        let key = STANDARD.decode(&self.key).context("the storage account's key is not base64")?;
-        let mut mac = Hmac::<Sha256>::new_from_slice(&key)?;
-        mac.update(text.as_bytes());
-        Ok(format!("SharedKey {}:{}", self.name, STANDARD.encode(mac.finalize().into_bytes())))
-    }
-}
+pub use migrate::storage::Account;
 
 /// How Azurite is to be.
 #[derive(Debug, Clone)]
@@ -236,26 +145,5 @@ impl Azurite {
 impl Drop for Azurite {
     fn drop(&mut self) {
         self.stop();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Account;
-
-    #[test]
-    fn a_connection_string_is_read_as_azure_writes_it() {
-        let account = Account::parse(
-            "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=eA==;EndpointSuffix=core.windows.net",
-        )
-        .unwrap();
-        assert_eq!(account.endpoint, "https://a.blob.core.windows.net");
-        assert_eq!(account.key, "eA==");
-
-        let account =
-            Account::parse("AccountName=a;AccountKey=eA==;BlobEndpoint=http://127.0.0.1:1/a/").unwrap();
-        assert_eq!(account.endpoint, "http://127.0.0.1:1/a");
-        assert!(account.is_plain());
-        assert!(Account::parse("AccountName=a").is_err());
     }
 }

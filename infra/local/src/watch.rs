@@ -28,7 +28,7 @@ pub async fn watch(directory: &Path) -> Result<()> {
     for name in ["postgres", "azurite"] {
         orphans::end_instance(&directory.join(name));
     }
-    remove(directory, &["postgres", "azurite", "private", "hosts"])?;
+    remove(directory, &["postgres", "azurite", "private", "hosts", "logs"])?;
 
     packages::install(&Detail::default()).await?;
     let password = random::word()?;
@@ -75,7 +75,11 @@ pub async fn watch(directory: &Path) -> Result<()> {
         end_leftovers_of_tests(directory);
         azurite.kill();
         postgres.stop();
-        // The hosts' logs stay until the next run, for whoever has to find out why a test failed.
+        // Logs stay until the next run, for whoever has to find out why a test failed.
+        let logs = stack::kept_logs(directory);
+        places::make_all(&logs, 0o755)?;
+        fs::copy(postgres.log(), logs.join("postgres.log"))?;
+        fs::copy(azurite.log(), logs.join("azurite.log"))?;
         remove(directory, &["postgres", "azurite", "private"])?;
         return Ok(());
     }
@@ -99,6 +103,6 @@ fn remove(directory: &Path, names: &[&str]) -> Result<()> {
     names.iter().try_for_each(|name| places::remove(&directory.join(name)))
 }
 
-fn entries(directory: &Path) -> Vec<PathBuf> {
+pub(crate) fn entries(directory: &Path) -> Vec<PathBuf> {
     fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
 }

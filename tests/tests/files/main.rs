@@ -9,3 +9,4 @@ mod made;
 mod matching;
 mod other_reader;
 mod real;
+mod reports;

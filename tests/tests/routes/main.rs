@@ -1,14 +1,22 @@
 //! What the service promises, a file for each action, in the folders of its URL.
 
 mod about;
+mod audit_events;
+mod break_glass;
+mod critical_findings;
+mod docs;
 mod events;
 mod every_endpoint;
 mod health;
+mod idempotency;
 mod images;
 mod imaging_orders;
 mod ingest;
 mod machine;
 mod not_found;
+mod openapi;
+mod reports;
 mod rights;
+mod settings;
 mod studies;
 mod uploads;

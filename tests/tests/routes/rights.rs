@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tests::{
     Actor, Hospital, Reply,
-    actor::study_of,
+    actor::{critical_results, finding_of, report_of, study_of},
     hospital::{ct_chest, id},
 };
 
@@ -21,7 +21,8 @@ const ROLES: [&str; 9] = [
 ];
 
 /// The status for each role, by act and place. `here` is the caller's facility, `there` another one; `mine` is there
-/// as well, but ordered by the provider who asks. The patient is the one whose order it is.
+/// as well, but ordered by the provider who asks; and of what is `told`, there and ordered by another, whoever asks was
+/// told by a finding. The patient is the one whose order it is.
 const TABLE: &str = "
     place an order       here   201 201 403 403 201 403 403 403 403
     place an order       there  403 403 403 403 201 403 403 403 403
@@ -66,6 +67,55 @@ const TABLE: &str = "
     annotate an image    there  403 403 200 200 200 403 403 403 403
     delete an image      here   403 403 204 204 403 403 403 403 403
     delete an image      there  403 403 204 204 403 403 403 403 403
+    write a report       here   403 403 403 201 403 403 403 403 403
+    write a report       there  403 403 403 201 403 403 403 403 403
+    edit a report        here   403 403 403 200 403 403 403 403 403
+    edit a report        there  403 403 403 200 403 403 403 403 403
+    delete a report      here   403 403 403 204 403 403 403 403 403
+    sign a report        here   403 403 403 200 403 403 403 403 403
+    sign a report        there  403 403 403 200 403 403 403 403 403
+    amend a report       here   403 403 403 200 403 403 403 403 403
+    amend a report       there  403 403 403 200 403 403 403 403 403
+    sign another's       here   403 403 403 403 403 403 403 403 403
+    amend another's      here   403 403 403 403 403 403 403 403 403
+    read a draft         here   404 403 403 200 200 404 403 403 403
+    read a draft         mine   404 403 403 200 200 404 403 403 403
+    read a report        here   404 403 403 200 200 200 403 403 403
+    read a report        there  404 403 403 200 200 200 403 403 403
+    read a report        mine   200 403 403 200 200 200 403 403 403
+    read a version       here   404 403 403 200 200 200 403 403 403
+    read a version       mine   200 403 403 200 200 200 403 403 403
+    list a study's       here   404 403 403 200 200 200 403 403 403
+    list a study's       mine   200 403 403 200 200 200 403 403 403
+    list a radiologist's here   200 403 403 200 200 200 403 403 403
+    look into the audit  here   403 403 403 403 403 403 403 403 200
+    read a study         told   200 404 404 200 200 200 403 403 403
+    find a study         told   200 404 404 200 200 200 403 403 403
+    raise a finding      here   403 403 201 201 201 403 403 403 403
+    raise a finding      there  403 403 201 201 201 403 403 403 403
+    read a finding       here   404 403 200 200 200 403 403 403 403
+    read a finding       there  404 403 404 200 200 403 403 403 403
+    read a finding       mine   200 403 404 200 200 403 403 403 403
+    read a finding       told   200 403 404 200 200 403 403 403 403
+    list its findings    here   404 403 200 200 200 403 403 403 403
+    list its findings    mine   200 403 404 200 200 403 403 403 403
+    list its findings    told   200 403 404 200 200 403 403 403 403
+    list findings        here   200 403 200 200 200 403 403 403 403
+    list pending         here   200 403 200 200 200 403 403 403 403
+    list severe ones     here   200 403 200 200 200 403 403 403 403
+    acknowledge          here   404 403 403 200 403 403 403 403 403
+    acknowledge          there  404 403 403 200 403 403 403 403 403
+    acknowledge          mine   200 403 403 200 403 403 403 403 403
+    acknowledge          told   200 403 403 200 403 403 403 403 403
+    decline              here   404 403 403 200 403 403 403 403 403
+    decline              mine   200 403 403 200 403 403 403 403 403
+    decline              told   200 403 403 200 403 403 403 403 403
+    note follow-up       here   404 403 403 200 403 403 403 403 403
+    note follow-up       mine   200 403 403 200 403 403 403 403 403
+    note follow-up       told   200 403 403 200 403 403 403 403 403
+    read figures         here   200 403 200 200 200 403 200 200 403
+    read settings        here   403 403 403 403 403 403 200 200 403
+    change settings      here   403 403 403 403 403 403 200 200 403
 ";
 
 /// What there is to act on, fresh for each cell of the table that changes it.
@@ -74,9 +124,12 @@ struct Case {
     study: Value,
     image: String,
     upload: String,
+    /// Where the act is about one.
+    report: Value,
+    finding: Value,
 }
 
-async fn case(hospital: &Hospital, number: usize, place: &str) -> Case {
+async fn case(hospital: &Hospital, number: usize, what: &str, place: &str) -> Case {
     let service = hospital.service();
     let order = service.places(order_at(place)).await;
     let study = service.registers(&order).await;
@@ -88,7 +141,53 @@ async fn case(hospital: &Hospital, number: usize, place: &str) -> Case {
     hospital.execute(&format!("update imaging.images set status = 'STORED' where id = '{image}'")).await;
     let upload = registered["image"]["storageUrl"].as_str().unwrap();
     let upload = upload.rsplit('/').next().unwrap().trim_end_matches(".dcm").to_owned();
-    Case { order, study, image, upload }
+    let report = report(hospital, &study, what).await;
+    let finding = finding(hospital, &study, what, place).await;
+    Case { order, study, image, upload, report, finding }
+}
+
+/// The finding that an act needs, or by which everybody was told of the study.
+async fn finding(hospital: &Hospital, study: &Value, what: &str, place: &str) -> Value {
+    let about_one = ["read a finding", "acknowledge", "decline", "note follow-up"].contains(&what.trim());
+    if !about_one && place != "told" {
+        return Value::Null;
+    }
+    let mut found = finding_of(study, "CRITICAL");
+    if place == "told" {
+        found["notifiedTo"] = ROLES.iter().map(|role| format!("{role}-1")).collect();
+    }
+    hospital.service().raises(found).await
+}
+
+/// The report that an act needs, on a study that takes one.
+async fn report(hospital: &Hospital, study: &Value, what: &str) -> Value {
+    match what.trim() {
+        "write a report" => {
+            hospital.completes(study).await;
+            Value::Null
+        }
+        "edit a report" | "delete a report" | "sign a report" | "read a draft" => {
+            hospital.completes(study).await;
+            hospital.reports(study, "PRELIMINARY").await
+        }
+        "sign another's" | "amend another's" => {
+            hospital.completes(study).await;
+            let other =
+                hospital.somebody_with("radiologist", |claims| claims.id = "radiologist-9".to_owned());
+            let mut written = report_of(study);
+            written["radiologistId"] = json!("radiologist-9");
+            let written = other.writes(written).await;
+            if what.starts_with("amend") {
+                other.signs(&written).await.expect_status(200);
+            }
+            written
+        }
+        "amend a report" | "read a report" | "read a version" | "list a study's" => {
+            hospital.completes(study).await;
+            hospital.reports(study, "FINAL").await
+        }
+        _ => Value::Null,
+    }
 }
 
 fn order_at(place: &str) -> Value {
@@ -102,6 +201,9 @@ async fn act(actor: &Actor, act: &str, place: &str, case: &Case) -> Reply {
     let order = format!("/api/imaging-orders/{}", id(&case.order));
     let study = format!("/api/studies/{}", id(&case.study));
     let image = format!("/api/images/{}", case.image);
+    let report = format!("/api/reports/{}", case.report["id"].as_str().unwrap_or_default());
+    let findings = "/api/critical-findings";
+    let finding = format!("{findings}/{}", case.finding["id"].as_str().unwrap_or_default());
     let accession = case.study["accessionNumber"].as_str().unwrap();
     match act {
         "place an order" => actor.post("/api/imaging-orders", order_at(place)).await,
@@ -136,6 +238,28 @@ async fn act(actor: &Actor, act: &str, place: &str, case: &Case) -> Reply {
             actor.patch(&format!("{image}/metadata"), json!({"metadata": {"note": "x"}})).await
         }
         "delete an image" => actor.delete(&image).await,
+        "write a report" => actor.post("/api/reports", report_of(&case.study)).await,
+        "edit a report" => actor.patch(&report, json!({"technique": "Helical"})).await,
+        "delete a report" => actor.delete(&report).await,
+        "sign a report" | "sign another's" => actor.signs(&case.report).await,
+        "amend a report" | "amend another's" => actor.amends(&case.report, "CORRECTED").await,
+        "read a draft" | "read a report" => actor.get(&report).await,
+        "read a version" => actor.get(&format!("{report}/versions/2")).await,
+        "list a study's" => actor.get(&format!("/api/reports/study/{}", id(&case.study))).await,
+        "look into the audit" => actor.get("/api/audit-events").await,
+        "list a radiologist's" => actor.get("/api/reports/radiologist/radiologist-1").await,
+        "raise a finding" => actor.post(findings, finding_of(&case.study, "LOW")).await,
+        "read a finding" => actor.get(&finding).await,
+        "list its findings" => actor.get(&format!("{findings}/study/{}", id(&case.study))).await,
+        "list findings" => actor.get(findings).await,
+        "list pending" => actor.get(&format!("{findings}/pending")).await,
+        "list severe ones" => actor.get(&format!("{findings}/severity/CRITICAL")).await,
+        "acknowledge" => actor.acknowledges(&case.finding).await,
+        "decline" => actor.post(&format!("{finding}/decline"), json!({"reason": "Not mine"})).await,
+        "note follow-up" => actor.patch(&finding, json!({"followUpStatus": "ORDERED"})).await,
+        "read figures" => actor.get(&format!("{findings}/metrics")).await,
+        "read settings" => actor.get("/api/settings/critical-results").await,
+        "change settings" => actor.put("/api/settings/critical-results", critical_results()).await,
         other => unreachable!("no such act: {other}"),
     }
 }
@@ -152,11 +276,11 @@ async fn everybody_may_do_what_the_table_says_and_nothing_else() {
         assert_eq!(statuses.len(), ROLES.len(), "{row}");
         let looks = ["read", "find", "list", "get"].iter().any(|verb| what.starts_with(verb));
         number += 1;
-        let mut case = case(&hospital, number, place).await;
+        let mut case = case(&hospital, number, what, place).await;
         for (role, status) in ROLES.into_iter().zip(statuses) {
             if !looks {
                 number += 1;
-                case = self::case(&hospital, number, place).await;
+                case = self::case(&hospital, number, what, place).await;
             }
             let actor = hospital.somebody_with(role, |claims| {
                 // No permission beside the role adds to it.
@@ -172,8 +296,7 @@ async fn everybody_may_do_what_the_table_says_and_nothing_else() {
 #[tokio::test]
 async fn another_patients_things_are_not_there_for_a_patient() {
     let hospital = Hospital::open_with(|settings| settings.timers.clear()).await;
-    let case = case(&hospital, 1, "here").await;
-    hospital.execute("update imaging.studies set status = 'FINAL'").await;
+    let case = case(&hospital, 1, "read a report", "here").await;
     for what in [
         "read an order",
         "read a study",
@@ -182,6 +305,9 @@ async fn another_patients_things_are_not_there_for_a_patient() {
         "list a series",
         "read an image",
         "get a URL",
+        "read a report",
+        "read a version",
+        "list a study's",
     ] {
         act(&hospital.patient("MRN-1"), what, "here", &case).await.expect_status(200);
         act(&hospital.patient("MRN-2"), what, "here", &case).await.expect_refusal(404, "not_found");
@@ -197,9 +323,16 @@ async fn another_patients_things_are_not_there_for_a_patient() {
 #[tokio::test]
 async fn a_role_that_is_not_in_the_table_has_no_rights() {
     let hospital = Hospital::open_with(|settings| settings.timers.clear()).await;
-    let case = case(&hospital, 1, "here").await;
+    let case = case(&hospital, 1, "read a report", "here").await;
     for role in ["superuser", "", "Radiologist", "service "] {
-        for what in ["place an order", "read an order", "read a study", "list ingests", "read an image"] {
+        for what in [
+            "place an order",
+            "read an order",
+            "read a study",
+            "list ingests",
+            "read an image",
+            "read a report",
+        ] {
             act(&hospital.somebody(role), what, "here", &case).await.expect_refusal(403, "forbidden");
         }
     }

@@ -1,9 +1,10 @@
 //! Several people, or machines, do the same or what belongs together at the same time.
 
 use futures::future::join_all;
+use reqwest::Method;
 use serde_json::{Value, json};
 use tests::{
-    Hospital,
+    Hospital, Reply,
     actor::study_of,
     dicom,
     hospital::{ct_chest, id, instance_of},
@@ -252,5 +253,95 @@ async fn an_image_that_is_filed_while_another_study_announces_it_stays_where_it_
         assert_eq!(ingest["status"], "STORED", "{ingest}");
         let image = hospital.stored(ingest["imageId"].as_str().unwrap()).await;
         assert_eq!((&image["studyId"], &image["storageUrl"]), (&first["id"], &ingest["blob"]));
+    }
+}
+
+/// How many rows of what a signature leaves behind there are: an event of the audit, a message to others, a version.
+async fn signatures(hospital: &Hospital, report: &Value) -> Option<String> {
+    let of_report = format!("= '{}'", id(report));
+    hospital
+        .sql(&format!(
+            "select concat_ws(' ',
+                (select count(*) from imaging.audit_events
+                  where action = 'report.sign' and outcome = 'SUCCESS' and resource_id {of_report}),
+                (select count(*) from imaging.outbox where topic = 'report.signed' and resource_id {of_report}),
+                (select count(*) from imaging.report_versions where status = 'FINAL' and report_id {of_report}))"
+        ))
+        .await
+}
+
+#[tokio::test]
+async fn of_a_hundred_signatures_at_once_one_is_put_under_the_report() {
+    let hospital = Hospital::open_with(|settings| settings.timers.clear()).await;
+    let study = hospital.completed_study().await;
+    let report = hospital.reports(&study, "PRELIMINARY").await;
+    let radiologist = hospital.radiologist();
+
+    let replies = join_all((0..100).map(|_| radiologist.signs(&report))).await;
+
+    let (signed, refused): (Vec<_>, Vec<_>) = replies.into_iter().partition(|reply| reply.status == 200);
+    assert_eq!((signed.len(), refused.len()), (1, 99));
+    for reply in refused {
+        reply.expect_illegal_step("report_already_signed", "FINAL", &["AMENDED", "CORRECTED"]);
+    }
+    assert_eq!(signatures(&hospital, &report).await.as_deref(), Some("1 1 1"));
+    let read = radiologist.get(&format!("/api/reports/{}", id(&report))).await.expect(200)["report"].take();
+    assert_eq!(
+        (&read["status"], &read["version"], &read["contentVersion"]),
+        (&json!("FINAL"), &json!(2), &json!(2))
+    );
+    let study = radiologist.get(&format!("/api/studies/{}", id(&study))).await.expect(200)["study"].take();
+    assert_eq!(study["status"], "FINAL");
+}
+
+#[tokio::test]
+async fn a_hundred_signatures_at_once_under_one_key_are_one_and_answered_alike() {
+    let hospital = Hospital::open_with(|settings| settings.timers.clear()).await;
+    let report = hospital.reports(&hospital.completed_study().await, "PRELIMINARY").await;
+    let radiologist = hospital.radiologist();
+
+    let replies = join_all((0..100).map(|_| {
+        let request = radiologist.request(Method::POST, &format!("/api/reports/{}/sign", id(&report)));
+        Reply::of(request.header("idempotency-key", "k-1"))
+    }))
+    .await;
+
+    for reply in &replies {
+        assert_eq!((reply.status, &reply.text), (200, &replies[0].text));
+    }
+    assert_eq!(signatures(&hospital, &report).await.as_deref(), Some("1 1 1"));
+}
+
+#[tokio::test]
+async fn a_report_that_is_signed_edited_and_deleted_at_once_is_what_one_of_them_made_of_it() {
+    let hospital = Hospital::open_with(|settings| settings.timers.clear()).await;
+    let radiologist = hospital.radiologist();
+    for _ in 0..10 {
+        let study = hospital.completed_study().await;
+        let report = hospital.reports(&study, "PRELIMINARY").await;
+        let path = format!("/api/reports/{}", id(&report));
+
+        let (signed, edited, deleted) = futures::join!(
+            radiologist.signs(&report),
+            radiologist.patch(&path, json!({"technique": "Helical"})),
+            radiologist.delete(&path),
+        );
+
+        let read = radiologist.get(&path).await;
+        let study =
+            radiologist.get(&format!("/api/studies/{}", id(&study))).await.expect(200)["study"].take();
+        if deleted.status == 204 {
+            signed.expect_refusal(404, "not_found");
+            read.expect_refusal(404, "not_found");
+            assert_eq!(study["status"], "COMPLETED");
+            continue;
+        }
+        deleted.expect_illegal_step("report_not_deletable", "FINAL", &["AMENDED", "CORRECTED"]);
+        signed.expect_status(200);
+        let read = read.expect(200)["report"].take();
+        // Edited before it was signed, or not at all.
+        let versions = if edited.status == 200 { 3 } else { 2 };
+        assert_eq!((&read["status"], &read["contentVersion"]), (&json!("FINAL"), &json!(versions)));
+        assert_eq!(study["status"], "FINAL");
     }
 }

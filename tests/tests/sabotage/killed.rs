@@ -1,9 +1,11 @@
 //! The host ends without a warning.
 
+use reqwest::Method;
 use serde_json::json;
 use sqlx::{Connection, PgConnection};
 use tests::{
-    Hospital,
+    Hospital, Reply,
+    actor::study_of,
     hospital::{ct_chest, id, instance_of},
 };
 
@@ -76,6 +78,43 @@ async fn what_a_killed_host_had_asked_of_postgres_and_what_the_next_one_asks_is_
     is_whole(&hospital, id(&order), id(&study), 6).await;
     let told = "select count(*)::text from imaging.audit_events where action = 'upload.stored'";
     assert_eq!(hospital.sql(told).await.as_deref(), Some("6"));
+}
+
+#[tokio::test]
+async fn what_was_asked_of_a_killed_host_is_done_once_though_it_is_asked_again_of_the_next() {
+    let mut hospital = Hospital::open_with(|settings| settings.timers.clear()).await;
+    let order = hospital.provider().places(ct_chest()).await;
+    let technologist = hospital.technologist();
+    let register = || {
+        let request = technologist.request(Method::POST, "/api/studies").header("idempotency-key", "k-1");
+        request.json(&study_of(&order))
+    };
+
+    // While somebody else has the order, the statement waits in Postgres, and whoever asked learns nothing.
+    let mut connection = PgConnection::connect(&hospital.database.admin_url()).await.unwrap();
+    let mut transaction = connection.begin().await.unwrap();
+    sqlx::query("select from imaging.orders for update").execute(&mut *transaction).await.unwrap();
+    let first = tokio::spawn(register().send());
+    waits_for_the_order(&hospital, 1).await;
+    hospital.host.kill();
+    assert!(first.await.unwrap().is_err());
+    hospital.host.restart().await.unwrap();
+    let second = tokio::spawn(Reply::of(register()));
+    waits_for_the_order(&hospital, 2).await;
+    transaction.rollback().await.unwrap();
+
+    let study = second.await.unwrap().expect(201)["study"].take();
+    let again = Reply::of(register()).await.expect(201)["study"].take();
+    assert_eq!(study, again);
+    for (rows, number) in [
+        ("studies", "1"),
+        ("audit_events where action = 'study.register'", "1"),
+        ("audit_events where action = 'request.replay'", "2"),
+        ("outbox where topic = 'study.registered'", "1"),
+    ] {
+        let count = hospital.sql(&format!("select count(*)::text from imaging.{rows}")).await;
+        assert_eq!(count.as_deref(), Some(number), "{rows}");
+    }
 }
 
 /// Waits until so many statements of hosts wait for a lock.

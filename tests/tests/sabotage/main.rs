@@ -7,5 +7,6 @@ mod clock;
 mod database;
 mod guest;
 mod killed;
+mod overload;
 mod scanner;
 mod storage;

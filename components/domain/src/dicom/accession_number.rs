@@ -16,7 +16,7 @@ pub struct AccessionNumber(String);
 pub struct InvalidAccessionNumber;
 
 impl AccessionNumber {
-    const MAXIMUM_LENGTH: usize = 16;
+    pub const MAXIMUM_LENGTH: usize = 16;
 
     pub fn as_str(&self) -> &str {
         &self.0

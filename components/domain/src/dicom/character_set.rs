@@ -73,7 +73,9 @@ enum Shape {
 impl CharacterSet {
     /// From the value of Specific Character Set (0008,0005).
     pub(super) fn declared(value: &[u8]) -> Self {
-        let text = String::from_utf8_lossy(value);
+        // No two sets are named twice: what is longer is meant to cost something.
+        const LENGTH: usize = 1 << 10;
+        let text = String::from_utf8_lossy(value.get(..LENGTH).unwrap_or(value));
         let terms: Vec<Term> = text.split('\\').map(Term::parse).collect();
         if terms.contains(&Term::Unicode) {
             return Self::Unicode;

@@ -18,6 +18,7 @@ mod moment;
 mod part10;
 mod person_name;
 mod reason;
+mod structured_report;
 mod tag;
 mod uid;
 mod value;
@@ -35,5 +36,10 @@ pub use modality::{InvalidModality, Modality};
 pub use moment::{Date, InvalidDate, InvalidTime, Time};
 pub use person_name::{InvalidPersonName, PersonName};
 pub use reason::{HeaderError, Reason};
+pub use structured_report::{
+    Algorithm, CadOutcome, CadType, Code, Completion, IMAGES_LIMIT, STATEMENT_LENGTH, STATEMENT_LIMIT,
+    Statement, StatementKind, StructuredReport, Told, Verification, is_structured_report,
+    read_structured_report,
+};
 pub use tag::Tag;
 pub use uid::{InvalidUid, Uid};

@@ -13,13 +13,13 @@ const CT_IMAGE: &str = "1.2.840.10008.5.1.4.1.1.2";
 
 /// A data set as it is being written.
 #[derive(Clone, Debug)]
-struct DataSet {
-    encoding: Encoding,
-    bytes: Vec<u8>,
+pub(super) struct DataSet {
+    pub(super) encoding: Encoding,
+    pub(super) bytes: Vec<u8>,
 }
 
 impl DataSet {
-    fn new(encoding: Encoding) -> Self {
+    pub(super) fn new(encoding: Encoding) -> Self {
         Self { encoding, bytes: Vec::new() }
     }
 
@@ -42,7 +42,7 @@ impl DataSet {
         self.bytes.extend(if self.encoding.big_endian { number.to_be_bytes() } else { number.to_le_bytes() });
     }
 
-    fn header(mut self, tag: u32, vr: Vr, length: u32) -> Self {
+    pub(super) fn header(mut self, tag: u32, vr: Vr, length: u32) -> Self {
         self.short((tag >> 16) as u16);
         self.short(tag as u16);
         if !self.encoding.explicit || tag >> 16 == 0xFFFE {
@@ -59,16 +59,16 @@ impl DataSet {
         self
     }
 
-    fn raw(mut self, bytes: &[u8]) -> Self {
+    pub(super) fn raw(mut self, bytes: &[u8]) -> Self {
         self.bytes.extend(bytes);
         self
     }
 
-    fn value(self, tag: u32, vr: Vr, value: &[u8]) -> Self {
+    pub(super) fn value(self, tag: u32, vr: Vr, value: &[u8]) -> Self {
         self.header(tag, vr, value.len() as u32).raw(value)
     }
 
-    fn text(self, tag: u32, vr: Vr, text: &str) -> Self {
+    pub(super) fn text(self, tag: u32, vr: Vr, text: &str) -> Self {
         let padding = if vr == Vr::Ui { "\0" } else { " " };
         let padded = if text.len() % 2 == 1 { format!("{text}{padding}") } else { text.to_owned() };
         self.value(tag, vr, padded.as_bytes())
@@ -81,7 +81,7 @@ impl DataSet {
     }
 
     /// A sequence of items, with lengths or with delimiters.
-    fn sequence(self, tag: u32, defined: bool, items: &[Self]) -> Self {
+    pub(super) fn sequence(self, tag: u32, defined: bool, items: &[Self]) -> Self {
         let mut inside = Self::new(self.encoding);
         for item in items {
             let length = if defined { item.bytes.len() as u32 } else { u32::MAX };
@@ -116,18 +116,18 @@ impl DataSet {
         }
     }
 
-    fn file(&self) -> Vec<u8> {
+    pub(super) fn file(&self) -> Vec<u8> {
         in_file(self.transfer_syntax(), &self.bytes)
     }
 
-    fn deflated(&self) -> Vec<u8> {
+    pub(super) fn deflated(&self) -> Vec<u8> {
         let mut deflater = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
         deflater.write_all(&self.bytes).unwrap();
         in_file("1.2.840.10008.1.2.1.99", &deflater.finish().unwrap())
     }
 }
 
-fn in_file(transfer_syntax: &str, data_set: &[u8]) -> Vec<u8> {
+pub(super) fn in_file(transfer_syntax: &str, data_set: &[u8]) -> Vec<u8> {
     let meta = DataSet::new(Encoding::EXPLICIT_LITTLE)
         .value(0x0002_0001, Vr::Ob, &[0, 1])
         .text(0x0002_0002, Vr::Ui, CT_IMAGE)
@@ -153,7 +153,7 @@ fn metadata(data_set: &DataSet) -> Value {
     metadata
 }
 
-const EVERY_ENCODING: [Encoding; 3] =
+pub(super) const EVERY_ENCODING: [Encoding; 3] =
     [Encoding::IMPLICIT_LITTLE, Encoding::EXPLICIT_LITTLE, Encoding::EXPLICIT_BIG];
 
 #[test]

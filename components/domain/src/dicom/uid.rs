@@ -17,7 +17,7 @@ pub struct Uid(String);
 pub struct InvalidUid;
 
 impl Uid {
-    const MAXIMUM_LENGTH: usize = 64;
+    pub const MAXIMUM_LENGTH: usize = 64;
 
     /// The UID that belongs to a UUID: its number under the root `2.25` (PS3.5 B.2).
     pub fn issue(uuid: Uuid) -> Self {

@@ -157,6 +157,7 @@ async fn answer(service: &Service, id: &str, headers: &HeaderMap, request_id: &s
         role: claims.role.parse().map_err(|_| anyhow!("no such role"))?,
         facilities: claims.facility_ids.iter().map(|facility| text(facility)).collect::<Result<_>>()?,
         patient: None,
+        emergency: false,
     };
     let order: OrderId = id.parse().map_err(|fault: domain::Fault| anyhow!("{fault}"))?;
     let context = json!({

@@ -28,7 +28,6 @@ pub(crate) async fn measure() -> Result<()> {
     tokio::time::sleep(IDLE).await;
     let idle = resident(&hospital)?;
 
-    let mebibytes = |bytes: u64| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20));
     let mut rows = vec![
         row(["", "measured", "required"]),
         vec![
@@ -57,13 +56,17 @@ pub(crate) async fn measure() -> Result<()> {
     Ok(())
 }
 
+pub(crate) fn mebibytes(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
+}
+
 fn start_ms(log: &str) -> Option<u64> {
     let mut lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     lines.rfind(|line| line["message"] == "listening")?["start_ms"].as_u64()
 }
 
 /// Bytes of memory that the host holds now.
-fn resident(hospital: &Hospital) -> Result<u64> {
+pub(crate) fn resident(hospital: &Hospital) -> Result<u64> {
     let process = hospital.host.pid().context("the host runs")?;
     let status =
         fs::read_to_string(format!("/proc/{process}/status")).context("this machine has no /proc")?;

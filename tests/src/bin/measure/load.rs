@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
 use hyper::{
-    Request, StatusCode,
+    HeaderMap, Request, StatusCode,
     client::conn::http1::{self, SendRequest},
     header::{AUTHORIZATION, HOST},
 };
@@ -22,6 +22,14 @@ pub(crate) struct Round {
     pub(crate) processor: Duration,
     pub(crate) p50: Duration,
     pub(crate) p99: Duration,
+}
+
+/// What one request was answered, and after how long.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    pub(crate) took: Duration,
 }
 
 /// A program that is asked.
@@ -58,7 +66,7 @@ pub(crate) async fn round(
 }
 
 /// The processor time that a process has had so far, in steps of 10 ms.
-fn processor_time(process: u32) -> Result<Duration> {
+pub(crate) fn processor_time(process: u32) -> Result<Duration> {
     let stat =
         std::fs::read_to_string(format!("/proc/{process}/stat")).context("this machine has no /proc")?;
     // The name, in parentheses, may hold anything; the 12th and 13th field after it are what is wanted (proc(5)).
@@ -67,13 +75,14 @@ fn processor_time(process: u32) -> Result<Duration> {
     Ok(Duration::from_millis(ticks * 10))
 }
 
-struct Client {
+/// One who asks for one path, over a connection that it keeps.
+pub(crate) struct Client {
     sender: SendRequest<Empty<Bytes>>,
     request: Request<Empty<Bytes>>,
 }
 
 impl Client {
-    async fn connect(address: &str, path: &str, token: &str) -> Result<Self> {
+    pub(crate) async fn connect(address: &str, path: &str, token: &str) -> Result<Self> {
         let host = address.strip_prefix("http://").context("an address of this machine")?;
         let stream = TcpStream::connect(host).await?;
         stream.set_nodelay(true)?;
@@ -90,13 +99,18 @@ impl Client {
     async fn ask(mut self, until: Instant) -> Result<Vec<Duration>> {
         let mut took = Vec::new();
         while Instant::now() < until {
-            let sent = Instant::now();
-            let response = self.sender.send_request(self.request.clone()).await?;
-            let status = response.status();
-            let body = response.into_body().collect().await?.to_bytes();
-            ensure!(status == StatusCode::OK, "{status}: {}", String::from_utf8_lossy(&body));
-            took.push(sent.elapsed());
+            let answer = self.ask_once().await?;
+            let body = String::from_utf8_lossy(&answer.body);
+            ensure!(answer.status == StatusCode::OK, "{}: {body}", answer.status);
+            took.push(answer.took);
         }
         Ok(took)
+    }
+
+    pub(crate) async fn ask_once(&mut self) -> Result<Answer> {
+        let sent = Instant::now();
+        let (head, body) = self.sender.send_request(self.request.clone()).await?.into_parts();
+        let body = body.collect().await?.to_bytes();
+        Ok(Answer { status: head.status, headers: head.headers, body, took: sent.elapsed() })
     }
 }

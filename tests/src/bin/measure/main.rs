@@ -10,6 +10,7 @@ mod baseline;
 mod costs;
 mod footprint;
 mod load;
+mod overload;
 mod reads;
 mod table;
 mod uploads;
@@ -66,6 +67,8 @@ enum Part {
     Costs,
     /// Memory, sizes and start
     Footprint,
+    /// Ten times as much as can be served
+    Overload,
 }
 
 fn main() -> Result<()> {
@@ -91,6 +94,9 @@ async fn measure(arguments: &Arguments) -> Result<()> {
     if asked(Part::Reads) {
         let manifest = arguments.manifest.as_deref();
         reads::measure(manifest, arguments.clients, arguments.rounds, arguments.seconds).await?;
+    }
+    if asked(Part::Overload) {
+        overload::measure(arguments.seconds).await?;
     }
     Ok(())
 }

@@ -202,9 +202,36 @@ async fn a_storage_url_names_a_blob_that_this_organization_uploaded() {
     let registered = technologist.post(&images_of(&study), claim.clone()).await.expect(201);
     assert_eq!(registered["upload"], Value::Null);
     assert_eq!(registered["image"]["storageUrl"], held["blob"]);
-    technologist.post(&images_of(&study), claim).await.expect_refusal(409, "duplicate");
     let image = hospital.stored(id(&registered["image"])).await;
     assert_eq!(image["study"]["id"], study["id"]);
+    technologist.post(&images_of(&study), claim).await.expect_refusal(409, "duplicate");
+}
+
+#[tokio::test]
+async fn a_blob_that_an_image_has_claimed_is_claimed_again_by_it_and_by_no_other() {
+    let hospital = Hospital::open_with(|settings| settings.timers.clear()).await;
+    let technologist = hospital.technologist();
+    let study = hospital.registered_study().await;
+    let offered = technologist.post("/api/uploads", json!({"count": 2})).await.expect(201);
+    let file = instance_of(&study).series("1.2.3").sop("1.2.3.4").number(1, 1).write().unwrap();
+    hospital.send(&offered["uploads"][0]["upload"], file).await.expect_status(201);
+    let claiming = |sop: &str, upload: usize| {
+        let mut claim = instance(sop);
+        claim["storageUrl"] = offered["uploads"][upload]["upload"]["url"].clone();
+        claim
+    };
+
+    let first = technologist.post(&images_of(&study), claiming("1.2.3.4", 0)).await.expect(201);
+    let again = technologist.post(&images_of(&study), claiming("1.2.3.4", 0)).await.expect(201);
+    assert_eq!(again, first);
+    assert_eq!(again["upload"], Value::Null);
+    let other_blob = technologist.post(&images_of(&study), claiming("1.2.3.4", 1)).await;
+    other_blob.expect_refusal(409, "duplicate");
+    let other_image = technologist.post(&images_of(&study), claiming("1.2.3.5", 0)).await;
+    assert_snapshot!(other_image.expect_invalid(), @"storageUrl is not an upload of this organization that still waits");
+
+    hospital.machine().post("/tasks/sweep", json!({})).await.expect(200);
+    assert_eq!(hospital.stored(id(&first["image"])).await["study"]["id"], study["id"]);
 }
 
 #[tokio::test]

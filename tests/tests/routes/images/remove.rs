@@ -89,6 +89,7 @@ async fn once_there_is_a_report_only_a_radiologist_deletes() {
     let study = hospital.registered_study().await;
     let image = hospital.scans(&study).await;
     let path = format!("/api/images/{}", id(&image));
+    hospital.technologist().moves(&study, "COMPLETED").await.expect(200);
     hospital.reports(&study, "PRELIMINARY").await;
     hospital.technologist().delete(&path).await.expect_refusal(409, "study_has_report");
     hospital.radiologist().delete(&path).await.expect_status(204);

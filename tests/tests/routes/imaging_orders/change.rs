@@ -151,7 +151,11 @@ async fn every_fault_is_named_at_once() {
     accessionNumber is not a field that can be set here
     patientId is not a field that can be set here
     ");
-    assert_snapshot!(service.patch(&path, json!({"reason": "None"})).await.expect_invalid(), @"body must change something: priority, status, scheduledAt or instructions");
+    let reasons = [json!({"reason": "None"}), json!({"priority": "STAT", "status": null, "reason": "None"})];
+    for without_a_step in reasons {
+        let refused = service.patch(&path, without_a_step).await;
+        assert_eq!(refused.expect_invalid(), "reason belongs to a step: send status with it\n");
+    }
     assert_snapshot!(service.patch(&path, json!({"priority": null})).await.expect_invalid(), @"body must change something: priority, status, scheduledAt or instructions");
 }
 
@@ -172,7 +176,24 @@ async fn only_the_version_that_was_read_is_changed() {
     stale.expect_refusal(412, "stale_version");
     assert_eq!(stale.header("etag"), "\"2\"");
     Reply::of(patch("*")).await.expect(200);
-    assert_snapshot!(Reply::of(patch("3")).await.expect_malformed(), @"If-Match must be an ETag that this service gave");
+    // Of several, one has to be the current one. A weak one never is (RFC 9110 13.1.1).
+    Reply::of(patch("\"1\", \"3\"")).await.expect(200);
+    Reply::of(patch("W/\"1\" , \"4\",\"9\"")).await.expect(200);
+    for stale in ["\"1\", \"4\"", "W/\"5\"", "\"4\",W/\"5\"", "\"-5\""] {
+        let refused = Reply::of(patch(stale)).await;
+        refused.expect_refusal(412, "stale_version");
+        assert_eq!(refused.header("etag"), "\"5\"", "{stale}");
+    }
+    Reply::of(patch("\"4\"").header("if-match", "\"5\"")).await.expect(200);
+    for none in
+        ["3", "", "\"x\"", "\"6", "W/6", "*, \"6\"", "\"6\" \"6\"", "\"6\",", "\"99999999999999999999\""]
+    {
+        assert_eq!(
+            Reply::of(patch(none)).await.expect_malformed(),
+            "If-Match must be an ETag that this service gave\n",
+            "{none}"
+        );
+    }
     // A stale version says so before the machine is asked.
     let late = hospital
         .service()
@@ -218,6 +239,7 @@ async fn a_completed_order_is_reopened_while_no_report_is_signed() {
         [("PRELIMINARY", true), ("FINAL", false), ("AMENDED", false), ("CORRECTED", false)]
     {
         let study = hospital.registered_study().await;
+        hospital.completes(&study).await;
         hospital.reports(&study, report).await;
         let order = study["orderId"].as_str().unwrap();
         hospital

@@ -1,7 +1,7 @@
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 use tests::{
-    Actor, Hospital,
+    Actor, Hospital, Reply,
     hospital::{ct_chest, id},
 };
 
@@ -61,6 +61,56 @@ async fn a_cursor_does_not_drift_while_orders_are_placed() {
             link.strip_prefix('<').and_then(|link| link.strip_suffix(">; rel=\"next\"")).map(str::to_owned);
     }
     assert_eq!(seen, placed);
+}
+
+/// Where the reply says that the next page is.
+fn next(reply: &Reply) -> Option<String> {
+    let link = reply.header("link").strip_prefix('<')?;
+    link.strip_suffix(">; rel=\"next\"").map(str::to_owned)
+}
+
+#[tokio::test]
+async fn the_last_page_by_key_leads_nowhere_also_when_it_is_full() {
+    let hospital = Hospital::open().await;
+    let provider = hospital.provider();
+    assert_eq!(next(&provider.get(&format!("{PATH}?cursor=")).await), None);
+    let placed = places(&provider, 6).await;
+
+    let first = provider.get(&format!("{PATH}?limit=3&cursor=")).await;
+    let second = provider.get(&next(&first).unwrap()).await;
+    assert_eq!(ids(&first.expect(200)["orders"]), placed[..3]);
+    assert_eq!(next(&second), None);
+    assert_eq!(ids(&second.expect(200)["orders"]), placed[3..]);
+    let whole = provider.get(&format!("{PATH}?limit=6&cursor=")).await;
+    assert_eq!(next(&whole), None);
+    // By number no page leads anywhere: how many there are is said.
+    let by_number = provider.get(&format!("{PATH}?limit=3")).await;
+    assert_eq!(next(&by_number), None);
+    assert_eq!(by_number.expect(200)["pagination"]["total"], 6);
+}
+
+#[tokio::test]
+async fn a_cursor_is_replaced_however_it_was_written() {
+    let hospital = Hospital::open().await;
+    let service = hospital.service();
+    for _ in 0..5 {
+        let mut order = ct_chest();
+        order["patientId"] = json!("MRN 1&cursor=");
+        service.places(order).await;
+    }
+    let mut path = format!("{PATH}?%63ursor=&patientId=MRN+1%26cursor%3D&limit=2");
+    let mut seen = 0;
+    loop {
+        let page = service.get(&path).await;
+        let link = next(&page);
+        seen += page.expect(200)["orders"].as_array().unwrap().len();
+        match link {
+            Some(next) => path = next,
+            None => break,
+        }
+    }
+    assert_eq!(seen, 5);
+    assert_eq!(path.matches("cursor=").count(), 1, "{path}");
 }
 
 #[tokio::test]

@@ -1,3 +1,4 @@
+use futures::{StreamExt, stream};
 use insta::assert_snapshot;
 use serde_json::json;
 use tests::{
@@ -32,6 +33,26 @@ async fn every_order_of_one_patient_newest_first_as_far_as_one_may_read_them() {
         let listed: Vec<&str> = list["orders"].as_array().unwrap().iter().map(id).collect();
         assert_eq!(listed, sees.iter().map(|at: &usize| placed[*at].as_str()).collect::<Vec<_>>(), "{who}");
     }
+}
+
+#[tokio::test]
+async fn of_more_than_a_thousand_the_newest_thousand_are_answered_and_it_is_said() {
+    let hospital = Hospital::open().await;
+    let provider = hospital.provider();
+    let first = provider.places(ct_chest()).await;
+    let more = async |many: usize| {
+        stream::iter(0..many).map(|_| provider.places(ct_chest())).buffer_unordered(16).count().await
+    };
+    let orders = async || {
+        let answered = provider.get("/api/imaging-orders/patient/MRN-1").await.expect(200);
+        let listed = answered["orders"].as_array().unwrap();
+        let has_first = listed.iter().any(|order| id(order) == id(&first));
+        (listed.len(), has_first, answered.get("ordersTruncated").cloned())
+    };
+    more(999).await;
+    assert_eq!(orders().await, (1000, true, None));
+    more(1).await;
+    assert_eq!(orders().await, (1000, false, Some(json!(true))));
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ async fn an_order_comes_with_its_studies_newest_first_and_their_reports_and_find
     let first = hospital.registered_study().await;
     let order = json!({"id": first["orderId"], "modality": "CT", "bodyPart": "CHEST", "patientId": "MRN-1"});
     let second = hospital.technologist().registers(&order).await;
+    hospital.completes(&first).await;
     hospital.reports(&first, "FINAL").await;
     hospital.finds(&first, "CRITICAL").await;
 
@@ -40,6 +41,7 @@ async fn a_report_is_shown_to_whom_it_may_concern_and_not_before_its_time() {
         order["priority"] = json!(priority);
         let order = service.places(order).await;
         let study = service.registers(&order).await;
+        hospital.completes(&study).await;
         hospital.reports(&study, status).await;
         let path = format!("/api/imaging-orders/{}", id(&order));
         for (who, actor, sees) in [

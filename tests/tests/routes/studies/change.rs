@@ -141,7 +141,11 @@ async fn every_fault_is_named_at_once() {
     numberOfSeries is not a field that can be set here
     patientName is not a field that can be set here
     ");
-    assert_snapshot!(technologist.patch(&path, json!({"reason": "None"})).await.expect_invalid(), @"body must change something: a text or the status");
+    assert_snapshot!(technologist.patch(&path, json!({})).await.expect_invalid(), @"body must change something: a text or the status");
+    for without_a_step in [json!({"reason": "None"}), json!({"stationName": "CT-2", "reason": "None"})] {
+        let refused = technologist.patch(&path, without_a_step).await;
+        assert_eq!(refused.expect_invalid(), "reason belongs to a step: send status with it\n");
+    }
     assert_snapshot!(technologist.patch(&format!("{path}/status"), json!({"stationName": "CT-2"})).await.expect_invalid(), @r"
     status is required
     stationName is not a field that can be set here

@@ -103,7 +103,7 @@ async fn a_parameter_that_cannot_be_read_is_named() {
 #[tokio::test]
 async fn each_study_names_its_order_and_reports_but_shows_no_more_of_them() {
     let hospital = Hospital::open().await;
-    let study = hospital.registered_study().await;
+    let study = hospital.completed_study().await;
     hospital.reports(&study, "FINAL").await;
     let listed = hospital.radiologist().get(PATH).await.expect(200)["studies"][0].take();
     let order =

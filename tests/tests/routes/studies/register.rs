@@ -139,6 +139,12 @@ async fn a_study_belongs_to_an_open_order_of_its_patient_and_modality() {
     assert_snapshot!(of_another_patient.expect_invalid(), @"patientId is not the patient of the order");
     let of_another_modality = technologist.post(PATH, with(&order, "modality", json!("MR"))).await;
     assert_snapshot!(of_another_modality.expect_invalid(), @"modality is not the modality of the order");
+    let mut of_another = with(&order, "patientId", json!("MRN-2"));
+    of_another["modality"] = json!("MR");
+    assert_snapshot!(technologist.post(PATH, of_another).await.expect_invalid(), @r"
+    modality is not the modality of the order
+    patientId is not the patient of the order
+    ");
     let of_no_order =
         technologist.post(PATH, with(&order, "orderId", json!("019a3b1c-7e00-7abc-8def-0123456789ab"))).await;
     assert_snapshot!(of_no_order.expect_invalid(), @"orderId is not an order of this organization");

@@ -1,11 +1,16 @@
 //! Who asks: the bearer's token, or a machine's event key.
 
+mod cache;
+mod crypto;
+mod jwks;
+mod verify;
+
 use domain::{Caller, ExternalId, Role};
-use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
 
-use crate::{Context, Error, Result, Setting, jwt_crypto, setting, settings};
+use self::verify::{Signers, Verifier};
+use crate::{Context, Error, Result, Setting, error::Unproven, setting, settings};
 
 /// The claims of a token, as the platform issues them.
 #[derive(Deserialize)]
@@ -19,65 +24,36 @@ struct Claims {
     patient_id: Option<String>,
 }
 
-struct Verifier {
-    key: DecodingKey,
-    validation: Validation,
-}
-
 static VERIFIER: Setting<Verifier> = Setting::new();
 
-impl Verifier {
-    async fn from_settings() -> Result<Self> {
-        jwt_crypto::install();
-        let secret = setting("jwt_secret").await?;
-        // One algorithm for this key, whatever the token's header says (RFC 8725 3.1).
-        let mut validation = Validation::new(Algorithm::HS256);
-        validation.set_issuer(&[setting("jwt_issuer").await?]);
-        validation.set_audience(&[setting("jwt_audience").await?]);
-        validation.set_required_spec_claims(&["exp", "iss", "aud"]);
-        validation.validate_nbf = true;
-        validation.leeway = 60;
-        Ok(Self { key: DecodingKey::from_secret(secret.as_bytes()), validation })
-    }
-}
-
 pub(crate) async fn caller(cx: &Context) -> Result<Caller> {
-    let header =
-        cx.header("authorization").ok_or(Error::Unauthenticated("Send a token: Authorization: Bearer …"))?;
+    let header = cx.header("authorization").ok_or(Error::Unauthenticated(Unproven::TokenMissing))?;
     let token = header
         .split_once(' ')
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
         .map(|(_, token)| token.trim())
-        .ok_or(Error::Unauthenticated("Send a token: Authorization: Bearer …"))?;
+        .ok_or(Error::Unauthenticated(Unproven::TokenMissing))?;
     let verifier = VERIFIER.get(Verifier::from_settings).await?;
-    let token = jsonwebtoken::decode::<Claims>(token, &verifier.key, &verifier.validation).map_err(refuse)?;
-    caller_from(token.claims)
+    caller_from(verifier.claims(token).await?)
 }
 
-fn refuse(error: jsonwebtoken::errors::Error) -> Error {
-    use jsonwebtoken::errors::ErrorKind;
-    Error::Unauthenticated(match error.kind() {
-        ErrorKind::ExpiredSignature => "The token has expired. Get a new one.",
-        ErrorKind::ImmatureSignature => "The token is not valid yet.",
-        ErrorKind::InvalidIssuer => "The token is from another issuer.",
-        ErrorKind::InvalidAudience => "The token is for another service.",
-        _ => "The token is not valid.",
-    })
+/// Whether the settings say with what a token is checked.
+pub async fn check_settings() -> Result<()> {
+    Signers::from_settings().await.map(drop)
 }
 
 fn caller_from(claims: Claims) -> Result<Caller> {
-    let unfit = |_| Error::Unauthenticated("The token's claims cannot be read.");
-    let id = claims.id.or(claims.sub).ok_or(Error::Unauthenticated("The token does not say whose it is."))?;
+    let unfit = |_| Error::Unauthenticated(Unproven::ClaimsUnreadable);
+    let id = claims.id.or(claims.sub).ok_or(Error::Unauthenticated(Unproven::HolderUnnamed))?;
     let organization = ExternalId::try_from(claims.organization_id.as_str()).map_err(unfit)?;
     // The name under which tasks work across organizations is nobody's.
     if organization.as_str() == "*" {
-        return Err(Error::Unauthenticated("The token's claims cannot be read."));
+        return Err(Error::Unauthenticated(Unproven::ClaimsUnreadable));
     }
     Ok(Caller {
         organization,
         id: ExternalId::try_from(id.as_str()).map_err(unfit)?,
-        // A role that the table of rights does not know has no rights.
-        role: claims.role.parse::<Role>().map_err(|_| Error::Forbidden("Your role may not do this."))?,
+        role: claims.role.parse().unwrap_or(Role::Nobody),
         facilities: claims
             .facility_ids
             .iter()
@@ -86,6 +62,7 @@ fn caller_from(claims: Claims) -> Result<Caller> {
             .collect::<Result<_, _>>()
             .map_err(unfit)?,
         patient: claims.patient_id.as_deref().map(ExternalId::try_from).transpose().map_err(unfit)?,
+        emergency: false,
     })
 }
 
@@ -106,5 +83,5 @@ pub(crate) async fn event_key(cx: &Context) -> Result<()> {
         .await?;
     let given = cx.header("x-event-key").unwrap_or_default().as_bytes();
     let valid = keys.iter().fold(subtle::Choice::from(0), |valid, key| valid | key.as_bytes().ct_eq(given));
-    if bool::from(valid) { Ok(()) } else { Err(Error::Unauthenticated("Send the event key: x-event-key.")) }
+    if bool::from(valid) { Ok(()) } else { Err(Error::Unauthenticated(Unproven::EventKey)) }
 }

@@ -1,0 +1,63 @@
+-- findings.settings_in_force: an organization's newest settings for critical results; nothing while it has the defaults
+create or replace function findings.settings_in_force(organization text) returns imaging.critical_results_settings
+language sql stable
+as $$
+    select newest.* from imaging.critical_results_settings newest
+     where newest.organization = settings_in_force.organization
+     order by newest.version desc
+     limit 1
+$$;
+
+-- findings.settings_document: settings as the wire shows them; the defaults are version 0
+create or replace function findings.settings_document(newest imaging.critical_results_settings, defaults jsonb)
+returns jsonb
+language sql stable
+as $$
+    select coalesce(newest.document, defaults) || jsonb_build_object(
+        'version', coalesce(newest.version, 0),
+        'changedBy', newest.changed_by,
+        'changedAt', imaging.iso(newest.changed_at))
+$$;
+
+-- findings.read_settings: how the organization follows its critical findings
+create or replace function findings.read_settings(cx jsonb, ask jsonb) returns jsonb
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+    newest imaging.critical_results_settings;
+begin
+    perform imaging.enter(cx);
+    newest := findings.settings_in_force(cx->>'organization');
+    perform audit.append(
+        cx, 'settings.read', 'settings', null, coalesce(newest.version, 0), '{}', null, '{"of": "critical-results"}');
+    return imaging.done(findings.settings_document(newest, ask->'defaults'));
+end
+$$;
+
+-- findings.change_settings: a new version in the place of the one in force, which is kept. Findings that were raised
+-- before keep their deadlines.
+create or replace function findings.change_settings(cx jsonb, ask jsonb) returns jsonb
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+    newest imaging.critical_results_settings;
+    refusal jsonb;
+begin
+    perform imaging.enter(cx);
+    -- There may be no row to lock yet. Of two at once the second sees the version that the first has made.
+    perform pg_advisory_xact_lock(hashtextextended('critical-results/' || (cx->>'organization'), 0));
+    newest := findings.settings_in_force(cx->>'organization');
+    refusal := imaging.refused_version(ask, coalesce(newest.version, 0));
+    if refusal is not null then
+        return refusal;
+    end if;
+
+    insert into imaging.critical_results_settings (organization, version, document, changed_by, changed_at)
+    values (
+        cx->>'organization', coalesce(newest.version, 0) + 1, ask->'document', cx->>'actor', imaging.clock())
+    returning * into newest;
+    perform audit.append(
+        cx, 'settings.change', 'settings', null, newest.version, '{}', null, '{"of": "critical-results"}');
+    return imaging.done(findings.settings_document(newest, null));
+end
+$$;

@@ -6,6 +6,7 @@ mod break_glass;
 mod critical_findings;
 mod docs;
 mod events;
+mod every_cell;
 mod every_endpoint;
 mod health;
 mod idempotency;

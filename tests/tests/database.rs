@@ -578,6 +578,78 @@ async fn what_is_done_once_is_what_the_service_may_do_itself() {
 }
 
 #[tokio::test]
+async fn what_a_report_once_said_is_changed_by_nobody() {
+    let hospital = quiet().await;
+    hospital.reports(&hospital.completed_study().await, "AMENDED").await;
+    let mut admin = connect(&hospital.database.admin_url()).await;
+    let versions =
+        "select string_agg(v::text, chr(10) order by content_version) from imaging.report_versions v";
+    let before = hospital.sql(versions).await;
+    assert_eq!(before.as_deref().unwrap_or_default().lines().count(), 3);
+    for statement in [
+        "update imaging.report_versions set content_hash = content_hash",
+        "delete from imaging.report_versions where content_version = 1",
+        "delete from imaging.report_versions where false",
+        "truncate imaging.report_versions",
+        "merge into imaging.report_versions v using imaging.reports r on r.id = v.report_id when matched then delete",
+    ] {
+        for role in ["imaging_owner", "none"] {
+            let mut transaction = admin.begin().await.unwrap();
+            let role = format!("set local role {role}; set local imaging.organization = 'org-1'");
+            sqlx::raw_sql(AssertSqlSafe(role)).execute(&mut *transaction).await.unwrap();
+            let refused = sqlx::raw_sql(statement).execute(&mut *transaction).await.unwrap_err();
+            assert_eq!(code(&refused), "P0001", "{statement}: {refused}");
+        }
+    }
+    assert_eq!(hospital.sql(versions).await, before);
+}
+
+#[tokio::test]
+async fn a_report_is_not_signed_by_half() {
+    let hospital = quiet().await;
+    let study = hospital.completed_study().await;
+    let mut admin = connect(&hospital.database.admin_url()).await;
+    for status in ["PRELIMINARY", "FINAL", "AMENDED"] {
+        let report = hospital.reports(&study, status).await;
+        let others: &[&str] = match status {
+            "PRELIMINARY" => &[
+                "status = 'FINAL'",
+                "signed_by = 'x'",
+                "signed_at = now()",
+                "signed_by_id = radiologist_id",
+                "finalized_date = now()",
+                "preliminary_date = null",
+                "sealed = sealed || '{\"amendmentReason\": \"x\"}'",
+            ],
+            "FINAL" => &[
+                "status = 'PRELIMINARY'",
+                "status = 'CORRECTED'",
+                "signed_by = null",
+                "signed_by_id = null",
+                "signed_by_id = 'radiologist-9'",
+                "radiologist_id = 'radiologist-9'",
+                "signed_at = null",
+                "amended_date = now()",
+                "sealed = sealed - 'findings'",
+                "sealed = sealed || '{\"amendmentReason\": \"x\"}'",
+            ],
+            _ => &[
+                "status = 'FINAL'",
+                "amended_date = null",
+                "signed_by_id = null",
+                "finalized_date = null",
+                "sealed = sealed - 'amendmentReason'",
+            ],
+        };
+        for other in others {
+            let statement = format!("update imaging.reports set {other} where id = '{}'", id(&report));
+            let refused = sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut admin).await.unwrap_err();
+            assert_eq!(code(&refused), "23514", "{status}: {other}: {refused}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_call_for_nobody_is_refused() {
     let hospital = quiet().await;
     let mut service = connect(&hospital.database.service_url()).await;

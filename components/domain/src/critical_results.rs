@@ -1,5 +1,5 @@
-//! How an organization wants its critical findings followed: by when each is acknowledged, who is told next until it is,
-//! and what a message may say.
+//! How an organization wants its critical findings followed: by when each is acknowledged, who is told next until it
+//! is, and what a message may say.
 
 use std::collections::BTreeMap;
 
@@ -269,7 +269,8 @@ mod tests {
             settings["severities"]["HIGH"]["levels"] = json!([
                 {"afterMinutes": 181, "group": "DEPARTMENT"}, {"afterMinutes": 181, "group": "COVERING_GROUP"},
             ]);
-            settings["severities"]["MODERATE"]["levels"] = json!([{"afterMinutes": 0, "group": "FAMILY", "by": "phone"}, 5]);
+            settings["severities"]["MODERATE"]["levels"] =
+                json!([{"afterMinutes": 0, "group": "FAMILY", "by": "phone"}, 5]);
             settings["severities"]["LOW"] = json!({"acknowledgeWithinMinutes": 129_601, "toldAgainAfterMinutes": 1.5});
             settings["severities"]["SOME"] = json!({});
             settings["groups"] = json!({"COVERING_GROUP": ["dr-1", "dr-1"], "DEPARTMENT": [5]});

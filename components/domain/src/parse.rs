@@ -30,11 +30,18 @@ impl Parse for bool {
     }
 }
 
+/// A whole number, however it is written: `2.0` is 2, as it is to JSON Schema and to every client that has one kind of
+/// number only.
+fn whole(value: &Value) -> Option<i64> {
+    // Up to here every whole number has a float of its own.
+    let is_whole = |number: &f64| number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_992.0;
+    value.as_i64().or_else(|| value.as_f64().filter(is_whole).map(|number| number as i64))
+}
+
 /// A whole number that Postgres stores as `integer`.
 impl Parse for i32 {
     fn parse(value: &Value) -> Result<Self, Fault> {
-        value
-            .as_i64()
+        whole(value)
             .and_then(|number| Self::try_from(number).ok())
             .ok_or_else(|| Fault::new("must be a whole number"))
     }
@@ -42,7 +49,7 @@ impl Parse for i32 {
 
 impl Parse for i64 {
     fn parse(value: &Value) -> Result<Self, Fault> {
-        value.as_i64().ok_or_else(|| Fault::new("must be a whole number"))
+        whole(value).ok_or_else(|| Fault::new("must be a whole number"))
     }
 }
 
@@ -71,11 +78,37 @@ impl<const LEAST: u32, const MOST: u32> Count<LEAST, MOST> {
 
 impl<const LEAST: u32, const MOST: u32> Parse for Count<LEAST, MOST> {
     fn parse(value: &Value) -> Result<Self, Fault> {
-        value
-            .as_u64()
+        whole(value)
             .and_then(|number| u32::try_from(number).ok())
             .filter(|number| (LEAST..=MOST).contains(number))
             .map(Self)
             .ok_or_else(|| Fault::new(format!("must be a whole number from {LEAST} to {MOST}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_whole_number_is_one_however_it_is_written() {
+        for (number, read) in [
+            (json!(7), Some(7)),
+            (json!(7.0), Some(7)),
+            (json!(7e2), Some(700)),
+            (json!(-0.0), Some(0)),
+            (json!(7.5), None),
+            (json!(-1.0), None),
+            (json!(1001.0), None),
+            (json!("7"), None),
+            (json!(1e300), None),
+        ] {
+            assert_eq!(Count::<0, 1000>::parse(&number).ok().map(Count::get), read, "{number}");
+        }
+        assert_eq!(i64::parse(&json!(i64::MAX)), Ok(i64::MAX));
+        assert_eq!(i64::parse(&json!(-9_007_199_254_740_992.0)), Ok(-9_007_199_254_740_992));
+        assert!(i64::parse(&json!(9.3e18)).is_err() && i64::parse(&json!(u64::MAX)).is_err());
+        assert!(i32::parse(&json!(2_147_483_648.0)).is_err());
     }
 }

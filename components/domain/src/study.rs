@@ -32,7 +32,8 @@ impl StudyStatus {
             (InProgress, Completed) => Transition::Free,
             // Discontinued: the images that were made stay.
             (InProgress, Cancelled) => Transition::WithReason,
-            // Reopened; the SQL function lets it pass only while there is no report.
+            // Reopened: it has no report, or it would be PRELIMINARY. The SQL function lets it pass only while no report of
+            // the order's other studies is signed.
             (Completed, InProgress) => Transition::WithReason,
             _ => Transition::Never,
         }

@@ -36,7 +36,8 @@ pub fn blob_name(upload: UploadId) -> String {
 
 /// What the names of the blobs of an hour begin with.
 pub fn hour_prefix(moment: Timestamp) -> String {
-    moment.to_zoned(TimeZone::UTC).strftime("incoming/%Y%m%d%H/").to_string()
+    let hour = moment.to_zoned(TimeZone::UTC);
+    format!("incoming/{:04}{:02}{:02}{:02}/", hour.year(), hour.month(), hour.day(), hour.hour())
 }
 
 /// The upload that a blob belongs to, if its name is one that this service gave out.

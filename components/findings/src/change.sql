@@ -1,4 +1,5 @@
--- findings.change: lock the finding, check, and note what is done about it; once that is all, an acknowledged one is closed
+-- findings.change: lock the finding, check, and note what is done about it; once that is all, an acknowledged one is
+-- closed
 create or replace function findings.change(cx jsonb, ask jsonb) returns jsonb
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
@@ -43,7 +44,8 @@ begin
 end
 $$;
 
--- findings.leave_report: the report is deleted; its findings are now the study's alone. The caller holds the study's lock.
+-- findings.leave_report: the report is deleted, and its findings are the study's alone. The caller holds the study's
+-- lock.
 create or replace function findings.leave_report(cx jsonb, report uuid) returns void
 language plpgsql volatile
 as $$

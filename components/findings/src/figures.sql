@@ -1,5 +1,5 @@
--- findings.figures: how well findings are acknowledged, of those that were reported in a period: by severity and of all.
--- In time are those that were acknowledged by their deadline, of all that were acknowledged or whose deadline has passed.
+-- findings.figures: how well the findings that were reported in a period are acknowledged, by severity and of all. In
+-- time are those that were acknowledged by their deadline, of all that were acknowledged or whose deadline has passed.
 create or replace function findings.figures(cx jsonb, ask jsonb) returns jsonb
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$

@@ -42,7 +42,8 @@ as $$
         'notifications', coalesce(
             (select jsonb_agg(
                         jsonb_build_object(
-                            'recipient', n.recipient, 'channel', n.channel, 'at', imaging.iso(n.at), 'outcome', n.outcome)
+                            'recipient', n.recipient, 'channel', n.channel, 'at', imaging.iso(n.at),
+                            'outcome', n.outcome)
                         order by n.id)
                from imaging.notifications n
               where n.organization = f.organization and n.finding_id = f.id),

@@ -17,7 +17,7 @@ pub(crate) async fn health(cx: &Context) -> Result<Reply> {
             "status": if healthy { "healthy" } else { "unhealthy" },
             "service": "imaging-service",
             "version": env!("CARGO_PKG_VERSION"),
-            "timestamp": Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string(),
+            "timestamp": format!("{:.3}", Timestamp::now()),
             "checks": {
                 "database": outcome(&database),
                 "storage": outcome(&storage),

@@ -17,9 +17,6 @@ begin
         case when ask ? 'status' then imaging.refused_step(ask, s.status) end,
         case
             when ask->>'status' = 'COMPLETED' and s.number_of_instances = 0 then imaging.refuse('no_images')
-            when ask->>'status' = 'IN_PROGRESS' and ask->'reopenedFrom' ? s.status and exists (
-                select from imaging.reports r where r.organization = s.organization and r.study_id = s.id
-            ) then imaging.refuse('report_exists')
             -- The order would be opened again with it, and that it is not once a report of any of its studies is signed.
             when ask->>'status' = 'IN_PROGRESS' and ask->'reopenedFrom' ? s.status and exists (
                 select from imaging.reports r

@@ -31,10 +31,6 @@ pub(crate) fn explain(status: Option<StudyStatus>) -> impl FnOnce(Error) -> Erro
                 "study_has_no_images",
                 "A study is completed once it holds at least one image.",
             ),
-            ("report_exists", _) => Error::conflict(
-                "study_has_report",
-                "The study has a report, and is not reopened: delete a preliminary report, or amend a signed one.",
-            ),
             ("report_signed", _) => Error::conflict(
                 "order_report_signed",
                 "A report of this order is signed: amend the report, or place a new order.",

@@ -57,7 +57,7 @@ impl Elsewhere {
             (format!("{}/series/1.2.3/images", self.study), 404, 200),
             (self.image.clone(), 404, 200),
             (format!("{}/url", self.image), 404, 200),
-            (format!("{report}/versions/1"), 404, 200),
+            (format!("{report}/versions/2"), 404, 200),
             (report, 404, 200),
             (format!("/api/critical-findings/{}", id(&self.finding)), 404, 200),
         ]

@@ -20,4 +20,5 @@ mod reports;
 mod rights;
 mod settings;
 mod studies;
+mod tokens;
 mod uploads;

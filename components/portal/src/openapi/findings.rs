@@ -140,7 +140,12 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
         ("FindingWithCourse", object(finding().into_iter().chain(course()))),
         (
             "WholeFinding",
-            object(finding().into_iter().chain(course()).chain([Member::new("study", reference("StudyInBrief"))])),
+            object(
+                finding()
+                    .into_iter()
+                    .chain(course())
+                    .chain([Member::new("study", reference("StudyInBrief"))]),
+            ),
         ),
         (
             "Notification",
@@ -296,7 +301,7 @@ pub(super) fn operations() -> Vec<Operation> {
             .leads_to("readFinding", "findingId", "findings/0/id"),
         Operation::new("get", "/api/critical-findings/severity/{severity}", "listFindingsOfSeverity")
             .says("List findings of a severity", "Those that the caller may read, newest first.")
-            .is_always_there()
+            .never_missing()
             .paged()
             .in_an_emergency()
             .answers_page("findings", "Finding")
@@ -306,8 +311,7 @@ pub(super) fn operations() -> Vec<Operation> {
             .in_an_emergency()
             .answers_one("finding", "WholeFinding")
             .leads_to("acknowledgeFinding", "findingId", "finding/id")
-            .leads_to("followUpFinding", "findingId", "finding/id")
-            .leads_to("readReport", "reportId", "finding/reportId"),
+            .leads_to("followUpFinding", "findingId", "finding/id"),
         Operation::new("patch", one, "followUpFinding")
             .says(
                 "Note what is done about a finding",

@@ -72,7 +72,6 @@ pub(super) fn operations() -> Vec<Operation> {
             .leads_to("readIngest", "uploadId", "ingests/0/id"),
         Operation::new("get", "/api/ingest/{uploadId}", "readIngest")
             .says("Read what became of an upload", "While it may still be sent, with a fresh URL.")
-            .answers(200, [Member::new("ingest", reference("WholeIngest"))])
-            .leads_to("readImage", "imageId", "ingest/imageId"),
+            .answers(200, [Member::new("ingest", reference("WholeIngest"))]),
     ]
 }

@@ -189,7 +189,7 @@ impl Operation {
     }
 
     /// What the path names by another system's id or by a word is a list, be it empty.
-    pub(super) fn is_always_there(mut self) -> Self {
+    pub(super) fn never_missing(mut self) -> Self {
         self.refusals.retain(|status| *status != 404);
         self
     }

@@ -206,7 +206,7 @@ pub(super) fn operations() -> Vec<Operation> {
             .leads_to("readOrder", "orderId", "order/id"),
         Operation::new("get", "/api/imaging-orders/patient/{patientId}", "listOrdersOfPatient")
             .says("List a patient's orders", "Those that the caller may read, newest first.")
-            .is_always_there()
+            .never_missing()
             .in_an_emergency()
             .answers(
                 200,

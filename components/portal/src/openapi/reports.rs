@@ -251,7 +251,7 @@ pub(super) fn operations() -> Vec<Operation> {
             .leads_to("readReport", "reportId", "reports/0/id"),
         Operation::new("get", "/api/reports/radiologist/{radiologistId}", "listReportsOfRadiologist")
             .says("List a radiologist's reports", "Those that the caller may read, newest first.")
-            .is_always_there()
+            .never_missing()
             .paged()
             .in_an_emergency()
             .answers_page("reports", "Report")

@@ -130,13 +130,13 @@ pub(super) fn parameters() -> Value {
             "x-break-glass",
             "Why the glass is broken. A provider or a radiologist then reads beyond facility and own orders; it is \
                 audited as an emergency access, and the organization's privacy officers are told.",
-            json!({"type": "string", "minLength": 1, "maxLength": 256, "pattern": "^[!-~]([ -~]*[!-~])?$"}),
+            json!({"type": "string", "minLength": 1, "maxLength": 256, "pattern": "^[\\t -~]*[!-~][\\t -~]*$"}),
             "Unconscious in the emergency room",
         ),
         "IfMatch": in_header(
             "If-Match",
             "The `ETag` that was read: the change is made only while that version is the current one, else 412.",
-            json!({"type": "string", "pattern": "^(\\*|(W/)?\"[0-9]{1,18}\"( *, *(W/)?\"[0-9]{1,18}\")*)$"}),
+            json!({"type": "string", "minLength": 1, "pattern": "^(\\*|(W/)?\"[0-9]{1,18}\"( *, *(W/)?\"[0-9]{1,18}\")*)$"}),
             "\"1\"",
         ),
         "IdempotencyKey": in_header(

@@ -140,10 +140,9 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
     ]
 }
 
-const CONFLICTS: [(&str, &str); 4] = [
+const CONFLICTS: [(&str, &str); 3] = [
     ("study_transition_not_allowed", "it cannot come to that status from where it is"),
     ("study_has_no_images", "it is completed once it holds at least one image"),
-    ("study_has_report", "it has a report, and is not opened again"),
     ("order_report_signed", "a report of its order is signed, and the order is not opened again"),
 ];
 
@@ -199,8 +198,7 @@ pub(super) fn operations() -> Vec<Operation> {
             .in_an_emergency()
             .answers_one("study", "WholeStudy")
             .leads_to("moveStudy", "studyId", "study/id")
-            .leads_to("readImage", "imageId", "study/images/0/id")
-            .leads_to("readOrder", "orderId", "study/orderId"),
+            .leads_to("readImage", "imageId", "study/images/0/id"),
         Operation::new("patch", one, "changeStudy")
             .says(
                 "Change a study, or move it to a status",

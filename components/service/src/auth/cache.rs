@@ -205,14 +205,13 @@ mod tests {
             let (mut fetched, mut asked): (Option<Instant>, Option<Instant>) = (None, None);
             for (number, (seconds, latest, answers)) in moves.into_iter().enumerate() {
                 story.later(seconds);
-                let need = if latest { Latest } else { Any };
+                let (need, young, old) = if latest { (Latest, PAUSE, PAUSE) } else { (Any, FRESH, KEPT) };
                 let mut step = story.step(need);
                 let age = fetched.map(|fetched| story.now - fetched);
-                let servable = age.is_some_and(|age| age < KEPT);
                 if step == Step::Ask {
-                    let pause = if servable { PAUSE } else { RETRY };
+                    let pause = if age.is_some_and(|age| age < KEPT) { PAUSE } else { RETRY };
                     prop_assert!(asked.is_none_or(|asked| story.now - asked >= pause));
-                    prop_assert!(age.is_none_or(|age| age >= if latest { PAUSE } else { FRESH }));
+                    prop_assert!(age.is_none_or(|age| age >= young));
                     asked = Some(story.now);
                     if answers {
                         story.answers(u32::try_from(number).unwrap());
@@ -224,10 +223,10 @@ mod tests {
                 }
                 let age = fetched.map(|fetched| story.now - fetched);
                 match step {
-                    Step::Use(_) => prop_assert!(age.is_some_and(|age| age < if latest { PAUSE } else { KEPT })),
-                    Step::GiveUp(_) => prop_assert!(latest || age.is_none_or(|age| age >= KEPT)),
+                    Step::Use(_) => prop_assert!(age.is_some_and(|age| age < old)),
+                    Step::GiveUp(_) => prop_assert!(age.is_none_or(|age| age >= old)),
                     // Nobody else is asking here.
-                    Step::Ask | Step::Wait => prop_assert!(false, "{step:?}"),
+                    Step::Ask | Step::Wait => prop_assert!(false, "{:?}", step),
                 }
             }
         }

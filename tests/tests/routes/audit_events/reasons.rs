@@ -31,8 +31,7 @@ async fn a_reason_lies_sealed_in_the_table_and_open_before_the_auditor() {
 
     let kept = hospital.sql("select string_agg(e::text, ' ') from imaging.audit_events e").await.unwrap();
     assert!(kept.contains("statusReason") && kept.contains("emergencies"), "{kept}");
-    assert!(!kept.contains("son"), "{kept}");
-    for word in ["cough", "Doe", "1970"] {
+    for word in ["died", "crash", "cough", "Doe", "1970"] {
         assert!(!kept.contains(word), "{word} in {kept}");
     }
     let cancelled = events(&hospital, "action=order.cancel").await.remove(0);

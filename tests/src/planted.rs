@@ -61,8 +61,10 @@ const TEXTS: &[&str] = &[
     // What structured reports state.
     "Großer linksseitiger Pneumothorax",
     "Dr. Doe um 10:05 angerufen",
-    // Breaking the glass.
+    // Breaking the glass, and other reasons for the audit.
     "Unconscious in the emergency room",
+    "Bewusstlos in der Notaufnahme, Höhe unklar",
+    "Her son has died in the crash",
 ];
 
 /// Who somebody is. It lies in clear in the database, since other systems match on it, and has no place in a log.

@@ -38,7 +38,7 @@ async fn the_document_is_what_openapi_3_1_says_a_document_is() {
 /// Everything, in every phase: each operation is asked by somebody whose it is.
 #[tokio::test]
 async fn everybody_is_answered_as_the_document_says() {
-    ask("everybody", "examples,coverage,fuzzing,stateful", 30).await;
+    ask("everybody", "examples,coverage,fuzzing,stateful", 20).await;
 }
 
 // The others see that a role is answered as described also where it may do nothing.

@@ -115,7 +115,7 @@ async fn the_service_executes_the_functions_that_answer_requests_and_nothing_els
         &mut admin,
         &format!(
             "select name from ({DOORS}) doors
-              where not prosecdef or proconfig is distinct from array['search_path=pg_catalog, pg_temp']"
+              where not prosecdef or not coalesce('search_path=pg_catalog, pg_temp' = any(proconfig), false)"
         ),
     )
     .await;

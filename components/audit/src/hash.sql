@@ -1,6 +1,6 @@
 -- audit.hash_of: how many events a batch holds, and the hash that seals them and, through the batch before, all earlier
--- ones: SHA-256 of the batch's own numbers, the hash before it, and the SHA-256 of every event in the order of its transaction.
--- An event's text is its row as JSON, all columns but those that are null: a column that is added later leaves
+-- ones: SHA-256 of the batch's own numbers, the hash before it, and the SHA-256 of every event in the order of the
+-- transactions. An event's text is its row as JSON, all columns but those that are null: a column that is added later leaves
 -- it as it was. It must not differ from one session or cluster to another: hence the time zone and the collation.
 create or replace function audit.hash_of(
     number bigint, starts bigint, ends bigint, previous text, out events bigint, out hash text

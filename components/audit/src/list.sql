@@ -29,16 +29,17 @@ as $$
     select (lpad(to_hex(greatest(floor(extract(epoch from moment) * 1000)::bigint, 0)), 12, '0') || digits)::uuid
 $$;
 
--- audit.list: a page of events, newest first. Who looks at whom is audited as well. Planned for what is asked each time: a
--- plan for any question would read everything.
+-- audit.list: a page of events, newest first. Who looks at whom is audited as well.
 create or replace function audit.list(cx jsonb, ask jsonb) returns jsonb
-language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = 'force_custom_plan'
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
     total bigint;
     documents jsonb;
 begin
     perform imaging.enter(cx);
+    -- A plan that is good for any question would read everything.
+    perform set_config('plan_cache_mode', 'force_custom_plan', true);
     if (ask->>'counted')::boolean then
         select count(*) into total from audit.matching(cx, ask);
     end if;
@@ -55,7 +56,7 @@ begin
 end
 $$;
 
--- audit.document: an event as the wire shows it. The guest opens the reasons, each of which was sealed for an id of its own.
+-- audit.document: an event as the wire shows it. The guest opens the reasons, each sealed for an id of its own.
 create or replace function audit.document(e imaging.audit_events) returns jsonb
 language sql stable
 as $$

@@ -1,4 +1,4 @@
--- audit.seal: seal the events that no earlier one can join any more, and answer the batches that storage does not have yet.
+-- audit.seal: seal the events that no earlier one can join any more; answers the batches that storage does not have yet.
 -- A batch holds the events of the transactions from one number up to another. All that began before the oldest one that
 -- still runs have ended, so what they wrote is there: no event comes late. One that is empty is none.
 create or replace function audit.seal(cx jsonb, ask jsonb) returns jsonb
@@ -41,7 +41,9 @@ begin
     if batch.events > 0 then
         batch.sealed_at := imaging.clock();
         insert into imaging.audit_batches (number, starts, ends, events, previous, hash, shift, sealed_at)
-        values (batch.number, batch.starts, batch.ends, batch.events, batch.previous, batch.hash, batch.shift, batch.sealed_at);
+        values (
+            batch.number, batch.starts, batch.ends, batch.events, batch.previous, batch.hash, batch.shift,
+            batch.sealed_at);
     end if;
     return imaging.done(jsonb_build_object(
         'events', batch.events,

@@ -28,7 +28,7 @@ pub(crate) async fn offer(cx: &Context) -> Result<Reply> {
         )
         .await?;
     let offered = offered.get("uploads").and_then(Value::as_array).into_iter().flatten();
-    let uploads = offered.map(|offer| with_url(&storage, offer)).collect::<Result<Vec<Value>>>()?;
+    let uploads = offered.map(|offer| with_url(storage, offer)).collect::<Result<Vec<Value>>>()?;
     Ok(Reply::success(201, &json!({"uploads": uploads})).header("location", "/api/ingest"))
 }
 

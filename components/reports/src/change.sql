@@ -37,7 +37,8 @@ begin
 end
 $$;
 
--- reports.content: what a report says, for the guest to put a change into it. Nobody is shown it, so nobody has read it.
+-- reports.content: what a report says, for the guest to put a change into it. It is shown to nobody, and so is no
+-- reading.
 create or replace function reports.content(cx jsonb, ask jsonb) returns jsonb
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$

@@ -32,7 +32,8 @@ begin
 
     perform reports.keep(cx, case when signed then 'report.sign' else 'report.write' end, r, s);
     perform studies.follow_report(cx, s, ask->'follow');
-    perform outbox.append(cx, case when signed then 'report.signed' else 'report.written' end, 'report', r.id, r.version);
+    perform outbox.append(
+        cx, case when signed then 'report.signed' else 'report.written' end, 'report', r.id, r.version);
     return imaging.done(reports.document(r));
 end
 $$;

@@ -22,8 +22,8 @@ end
 $$;
 
 -- audit.refuse: that somebody was refused, in a call of its own, for the function that refused has changed nothing.
--- "ids" are all that the request named, "id" the one in its path; whose they are is looked up, so that who tried to reach
--- a patient is found as well. A broken glass that opened nothing is nobody's emergency.
+-- "ids" are all that the request named, "id" the one in its path; whose they are is looked up, so that who tried to
+-- reach a patient is found as well. A broken glass that opened nothing is nobody's emergency.
 create or replace function audit.refuse(cx jsonb, ask jsonb) returns jsonb
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$

@@ -154,7 +154,7 @@ impl Names {
 
     /// What each id is of, as it stands in a path.
     pub(crate) fn by_id(&self) -> std::collections::BTreeMap<String, &'static str> {
-        let named = ["{order}", "{study}", "{image}", "{upload}", "{report}"];
+        let named = ["{order}", "{study}", "{image}", "{upload}", "{report}", "{finding}"];
         named.into_iter().map(|name| (self.fill(name), name)).collect()
     }
 }

@@ -155,14 +155,15 @@ impl Plain {
         self.0.write_all(text.as_bytes()).await.unwrap();
     }
 
-    /// The connection is one of those that are kept.
-    async fn is_served(&mut self) {
+    /// Whether the connection is one of those that can be used again.
+    async fn is_kept(&mut self) -> bool {
         self.send("GET /health/live HTTP/1.1\r\nhost: h\r\n\r\n").await;
         let mut reply = String::new();
         while !reply.ends_with("\"}") {
             reply.push(self.0.read_u8().await.unwrap().into());
         }
         assert!(reply.starts_with("HTTP/1.1 200 "), "{reply}");
+        !reply.contains("\r\nconnection: close\r\n")
     }
 
     /// What comes until the connection is closed.
@@ -229,20 +230,29 @@ async fn a_body_without_end_is_refused_and_no_longer_read() {
 
 #[tokio::test]
 async fn a_client_for_whose_connection_there_is_no_room_is_told_so_or_how_the_host_is() {
-    let hospital = open(&["--max-connections", "2"]).await;
-    let (provider, anonymous) = (hospital.provider(), hospital.anonymous());
-    let mut others = [Plain::connect(&hospital).await, Plain::connect(&hospital).await];
-
-    for _ in 0..5 {
-        for other in &mut others {
-            // Whoever asks for nothing is not kept for long.
-            other.is_served().await;
+    let hospital = open(&["--max-connections", "3"]).await;
+    let provider = hospital.provider();
+    let late = async |path: &str| {
+        let mut client = Plain::connect(&hospital).await;
+        client.send(&Plain::head(&provider, Method::GET, path, "")).await;
+        client.rest().await
+    };
+    let mut others = Vec::new();
+    loop {
+        let mut other = Plain::connect(&hospital).await;
+        if !other.is_kept().await {
+            break;
         }
-        let refused = provider.get("/api/imaging-orders").await;
-        refused.expect_unavailable();
-        assert_eq!(refused.header("connection"), "close");
-        anonymous.get("/health").await.expect_status(200);
-        anonymous.get("/health/live").await.expect_status(200);
+        others.push(other);
+    }
+
+    let refused = late("/api/imaging-orders").await;
+    assert!(refused.starts_with("HTTP/1.1 503 ") && refused.contains("\r\nretry-after: 1\r\n"), "{refused}");
+    assert!(refused.contains("\r\nconnection: close\r\n"), "{refused}");
+    assert!(refused.contains(r#""code":"unavailable""#), "{refused}");
+    for path in ["/health", "/health/live"] {
+        let answered = late(path).await;
+        assert!(answered.starts_with("HTTP/1.1 200 "), "{answered}");
     }
     drop(others);
 

@@ -271,14 +271,12 @@ pub(super) fn operations() -> Vec<Operation> {
             .filter::<FindingStatus>("status", "In this status.")
             .paged()
             .in_an_emergency()
-            .answers_page("findings", "Finding")
-            .leads_to("readFinding", "findingId", "findings/0/id"),
+            .answers_page("findings", "Finding"),
         Operation::new("get", "/api/critical-findings/pending", "listPendingFindings")
             .says("List findings that nobody has acknowledged", "The most urgent deadline first.")
             .paged()
             .in_an_emergency()
-            .answers_page("findings", "Finding")
-            .leads_to("acknowledgeFinding", "findingId", "findings/0/id"),
+            .answers_page("findings", "Finding"),
         Operation::new("get", "/api/critical-findings/metrics", "readFindingMetrics")
             .says("Read how well findings are acknowledged", "By severity; patients are not named.")
             .filter::<Moment>(
@@ -297,15 +295,13 @@ pub(super) fn operations() -> Vec<Operation> {
                     sometimes("findingsTruncated", bool::schema())
                         .says("There are more than these 1,000; the rest is in the list, by page."),
                 ],
-            )
-            .leads_to("readFinding", "findingId", "findings/0/id"),
+            ),
         Operation::new("get", "/api/critical-findings/severity/{severity}", "listFindingsOfSeverity")
             .says("List findings of a severity", "Those that the caller may read, newest first.")
             .never_missing()
             .paged()
             .in_an_emergency()
-            .answers_page("findings", "Finding")
-            .leads_to("readFinding", "findingId", "findings/0/id"),
+            .answers_page("findings", "Finding"),
         Operation::new("get", one, "readFinding")
             .says("Read a critical finding", "With its study and what became of it.")
             .in_an_emergency()

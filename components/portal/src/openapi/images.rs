@@ -139,7 +139,6 @@ pub(super) fn operations() -> Vec<Operation> {
                     Member::new("pagination", reference("Pagination")),
                 ],
             )
-            .leads_to("readImage", "imageId", "images/0/id")
     };
     vec![
         Operation::new("post", of_study, "registerImage")

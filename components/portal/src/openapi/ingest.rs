@@ -68,8 +68,7 @@ pub(super) fn operations() -> Vec<Operation> {
             .filter::<StudyId>("studyId", "Of this study.")
             .filter::<ImageId>("imageId", "Of this image.")
             .paged()
-            .answers_page("ingests", "Ingest")
-            .leads_to("readIngest", "uploadId", "ingests/0/id"),
+            .answers_page("ingests", "Ingest"),
         Operation::new("get", "/api/ingest/{uploadId}", "readIngest")
             .says("Read what became of an upload", "While it may still be sent, with a fresh URL.")
             .answers(200, [Member::new("ingest", reference("WholeIngest"))]),

@@ -161,8 +161,7 @@ pub(super) fn operations() -> Vec<Operation> {
             .filter::<RangeEnd>("endDate", "Requested then or before.")
             .paged()
             .in_an_emergency()
-            .answers_page("orders", "OrderWithStudies")
-            .leads_to("readOrder", "orderId", "orders/0/id"),
+            .answers_page("orders", "OrderWithStudies"),
         Operation::new("get", one, "readOrder")
             .says(
                 "Read an order",
@@ -170,8 +169,7 @@ pub(super) fn operations() -> Vec<Operation> {
             )
             .in_an_emergency()
             .answers_one("order", "WholeOrder")
-            .leads_to("changeOrder", "orderId", "order/id")
-            .leads_to("readStudy", "studyId", "order/studies/0/id"),
+            .leads_to("changeOrder", "orderId", "order/id"),
         Operation::new("patch", one, "changeOrder")
             .says(
                 "Change an order, or move it to a status",
@@ -215,7 +213,6 @@ pub(super) fn operations() -> Vec<Operation> {
                     sometimes("ordersTruncated", bool::schema())
                         .says("There are more than these 1,000; the rest is in the list, by page."),
                 ],
-            )
-            .leads_to("readOrder", "orderId", "orders/0/id"),
+            ),
     ]
 }

@@ -247,14 +247,12 @@ pub(super) fn operations() -> Vec<Operation> {
         Operation::new("get", "/api/reports/study/{studyId}", "listReportsOfStudy")
             .says("List a study's reports", "Those that the caller may read, newest first.")
             .in_an_emergency()
-            .answers(200, [Member::new("reports", list(reference("Report")))])
-            .leads_to("readReport", "reportId", "reports/0/id"),
+            .answers(200, [Member::new("reports", list(reference("Report")))]),
         Operation::new("get", "/api/reports/radiologist/{radiologistId}", "listReportsOfRadiologist")
             .says("List a radiologist's reports", "Those that the caller may read, newest first.")
             .never_missing()
             .paged()
             .in_an_emergency()
-            .answers_page("reports", "Report")
-            .leads_to("readReport", "reportId", "reports/0/id"),
+            .answers_page("reports", "Report"),
     ]
 }

@@ -130,7 +130,7 @@ pub(super) fn parameters() -> Value {
             "x-break-glass",
             "Why the glass is broken. A provider or a radiologist then reads beyond facility and own orders; it is \
                 audited as an emergency access, and the organization's privacy officers are told.",
-            json!({"type": "string", "minLength": 1, "maxLength": 256, "pattern": "^[\\t -~]*[!-~][\\t -~]*$"}),
+            json!({"type": "string", "minLength": 1, "maxLength": 256, "pattern": "^[!-~][\\t -~]*$"}),
             "Unconscious in the emergency room",
         ),
         "IfMatch": in_header(

@@ -188,8 +188,7 @@ pub(super) fn operations() -> Vec<Operation> {
             .filter::<RangeEnd>("endDate", "Performed then or before.")
             .paged()
             .in_an_emergency()
-            .answers_page("studies", "StudyInList")
-            .leads_to("readStudy", "studyId", "studies/0/id"),
+            .answers_page("studies", "StudyInList"),
         Operation::new("get", one, "readStudy")
             .says(
                 "Read a study",
@@ -197,8 +196,7 @@ pub(super) fn operations() -> Vec<Operation> {
             )
             .in_an_emergency()
             .answers_one("study", "WholeStudy")
-            .leads_to("moveStudy", "studyId", "study/id")
-            .leads_to("readImage", "imageId", "study/images/0/id"),
+            .leads_to("moveStudy", "studyId", "study/id"),
         Operation::new("patch", one, "changeStudy")
             .says(
                 "Change a study, or move it to a status",

@@ -23,7 +23,7 @@ async fn left_by(hospital: &Hospital, names: &BTreeMap<String, &str>, request: &
         .iter()
         .map(|event| {
             let id = event["resource_id"].as_str();
-            let id = id.map_or(String::new(), |id| format!("/{}", names.get(id).unwrap_or(&"{new}")));
+            let id = id.map_or(String::new(), |id| format!("/{}", names.get(id).unwrap_or(&"{another}")));
             let patients: Vec<&str> =
                 event["patient_ids"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
             let text = |member: &str| event[member].as_str().unwrap();
@@ -57,6 +57,10 @@ async fn every_endpoint_leaves_what_it_did_and_what_it_refused() {
             })
             .await
         };
+        if path.ends_with("/amend") {
+            let sign = names.fill("/api/reports/{report}/sign");
+            hospital.radiologist().post(&sign, json!({})).await.expect(200);
+        }
         let refused = format!("refused-{number}");
         ask(&nobody, &refused).await.expect_refusal(403, "forbidden");
         let done = format!("done-{number}");
@@ -67,5 +71,138 @@ async fn every_endpoint_leaves_what_it_did_and_what_it_refused() {
             (left_by(&hospital, &known, &done).await, left_by(&hospital, &known, &refused).await);
         shown.push_str(&format!("{method} {path}\n  {done}\n  refused: {refused}\n"));
     }
-    assert_snapshot!(shown, @"");
+    assert_snapshot!(shown, @r"
+    GET /api/imaging-orders
+      order.list order MRN-1
+      refused: order.read order
+    POST /api/imaging-orders
+      order.place order/{another} MRN-1
+      refused: order.place order
+    GET /api/imaging-orders/{order}
+      order.read order/{order} MRN-1
+      refused: order.read order/{order} MRN-1
+    PATCH /api/imaging-orders/{order}
+      order.change order/{order} MRN-1
+      refused: order.read order/{order} MRN-1
+    DELETE /api/imaging-orders/{order}
+      order.cancel order/{order} MRN-1
+      refused: order.cancel order/{order} MRN-1
+    GET /api/imaging-orders/patient/MRN-1
+      order.list order MRN-1
+      refused: order.read order MRN-1
+    GET /api/studies
+      study.list study MRN-1
+      refused: study.read study
+    POST /api/studies
+      study.register study/{another} MRN-1
+      refused: study.register study
+    GET /api/studies/{study}
+      study.read study/{study} MRN-1
+      refused: study.read study/{study} MRN-1
+    PATCH /api/studies/{study}
+      study.change study/{study} MRN-1
+      refused: study.move study/{study} MRN-1
+    PATCH /api/studies/{study}/status
+      order.follow_study order/{order} MRN-1 + study.change study/{study} MRN-1
+      refused: study.move study/{study} MRN-1
+    GET /api/studies/accession/{accession}
+      study.read study/{study} MRN-1
+      refused: study.read study/{study} MRN-1
+    GET /api/studies/{study}/images
+      image.list study/{study} MRN-1
+      refused: image.read study/{study} MRN-1
+    POST /api/studies/{study}/images
+      image.register image/{another} MRN-1
+      refused: image.upload study/{study} MRN-1
+    GET /api/studies/{study}/series/1.2.3/images
+      image.list study/{study} MRN-1
+      refused: image.read study/{study} MRN-1
+    GET /api/images/{image}
+      image.read image/{image} MRN-1
+      refused: image.read image/{image} MRN-1
+    DELETE /api/images/{image}
+      image.remove image/{image} MRN-1
+      refused: image.remove image/{image} MRN-1
+    GET /api/images/{image}/url
+      image.url image/{image} MRN-1
+      refused: image.read image/{image} MRN-1
+    PATCH /api/images/{image}/metadata
+      image.annotate image/{image} MRN-1 + image.read image/{image} MRN-1
+      refused: image.upload image/{image} MRN-1
+    POST /api/reports
+      report.write report/{another} MRN-1
+      refused: report.write report
+    GET /api/reports/{report}
+      report.read report/{report} MRN-1
+      refused: report.read report/{report} MRN-1
+    PATCH /api/reports/{report}
+      report.change report/{report} MRN-1
+      refused: report.write report/{report} MRN-1
+    DELETE /api/reports/{report}
+      report.remove report/{report} MRN-1 + study.follow_report study/{another} MRN-1
+      refused: report.write report/{report} MRN-1
+    GET /api/reports/{report}/versions/1
+      report.read_version report/{report} MRN-1
+      refused: report.read report/{report} MRN-1
+    POST /api/reports/{report}/sign
+      report.sign report/{report} MRN-1 + study.follow_report study/{another} MRN-1
+      refused: report.sign report/{report} MRN-1
+    POST /api/reports/{report}/amend
+      report.amend report/{report} MRN-1
+      refused: report.sign report/{report} MRN-1
+    GET /api/reports/study/{study}
+      report.list report MRN-1
+      refused: report.read study/{study} MRN-1
+    GET /api/reports/radiologist/radiologist-1
+      report.list report MRN-1
+      refused: report.read report
+    GET /api/critical-findings
+      finding.list finding MRN-1
+      refused: finding.read finding
+    POST /api/critical-findings
+      finding.raise finding/{another} MRN-1
+      refused: finding.raise finding
+    GET /api/critical-findings/{finding}
+      finding.read finding/{finding} MRN-1
+      refused: finding.read finding/{finding} MRN-1
+    PATCH /api/critical-findings/{finding}
+      finding.change finding/{finding} MRN-1
+      refused: finding.acknowledge finding/{finding} MRN-1
+    POST /api/critical-findings/{finding}/decline
+      finding.decline finding/{finding} MRN-1
+      refused: finding.acknowledge finding/{finding} MRN-1
+    POST /api/critical-findings/{finding}/acknowledge
+      finding.acknowledge finding/{finding} MRN-1
+      refused: finding.acknowledge finding/{finding} MRN-1
+    GET /api/critical-findings/pending
+      finding.list finding MRN-1
+      refused: finding.read finding
+    GET /api/critical-findings/metrics
+      finding.figures finding
+      refused: finding.figures finding
+    GET /api/critical-findings/study/{study}
+      finding.list study/{study} MRN-1
+      refused: finding.read study/{study} MRN-1
+    GET /api/critical-findings/severity/HIGH
+      finding.list finding MRN-1
+      refused: finding.read finding
+    GET /api/settings/critical-results
+      settings.read settings
+      refused: settings.administer settings
+    PUT /api/settings/critical-results
+      settings.change settings
+      refused: settings.administer settings
+    POST /api/uploads
+      upload.offer upload
+      refused: image.upload image
+    GET /api/ingest
+      upload.list upload MRN-1
+      refused: image.upload image
+    GET /api/ingest/{upload}
+      upload.read upload/{upload} MRN-1
+      refused: image.upload upload/{upload} MRN-1
+    GET /api/audit-events
+      audit.list audit
+      refused: audit.read audit
+    ");
 }

@@ -2,7 +2,8 @@
 
 create schema idempotency;
 
--- One row for each key that a caller has used within the day. An answer is about a patient: it is kept no longer.
+-- One row for each key that a caller has used within the day. An answer is about a patient: it serves no longer,
+-- and goes when its organization uses keys again.
 create table imaging.idempotency_keys (
     organization text not null check (organization <> '*'),
     actor text not null,

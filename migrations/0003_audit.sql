@@ -86,3 +86,26 @@ create policy everybody on imaging.audit_batches for select using (true);
 create policy every_organization on imaging.audit_batches using (imaging.organization() = '*');
 
 alter table imaging.outbox alter column resource_version drop not null;
+
+-- The functions of 0.1.0 go on until all of them are replaced, which is after this is committed: what they write is whole.
+-- audit.sql drops it.
+create or replace function audit.append(
+    cx jsonb, action text, resource text, resource_id uuid, resource_version integer, patient_ids text[],
+    sealed jsonb default null, outcome text default 'SUCCESS'
+) returns void
+language plpgsql volatile
+as $$
+declare
+    event uuid := imaging.issue_id(imaging.clock());
+begin
+    insert into imaging.audit_events (
+        organization, id, transaction, at, actor, role, action, outcome, resource, resource_id, resource_version,
+        patient_ids, sealed, source, request_id, trace)
+    values (
+        cx->>'organization', event, pg_current_xact_id()::text::bigint, imaging.clock(), cx->>'actor', cx->>'role', action,
+        outcome, resource, resource_id, resource_version, coalesce(patient_ids, '{}'),
+        coalesce(jsonb_strip_nulls(sealed), '{}'), cx->>'source', cx->>'requestId', cx->>'trace');
+    insert into imaging.audit_patients (organization, patient_id, event_id)
+    select distinct cx->>'organization', patient, event from unnest(patient_ids) as patient where patient is not null;
+end
+$$;

@@ -151,12 +151,13 @@ fn patterns_of_name(name: &str) -> BTreeSet<String> {
 fn patterns_of_date(date: &str) -> BTreeSet<String> {
     let parts: Vec<_> = date.split('-').collect();
     let [year, month, day] = parts.as_slice() else { panic!("{date} is no date") };
-    // No space after them: a time of day may follow at once.
+    // No space after a day: a time may follow at once. A year at the end does end there: seconds and microseconds of
+    // a moment, `07:04.195022`, are no date.
     BTreeSet::from([
         format!(" {year} {month} {day}"),
         format!(" {year}{month}{day}"),
-        format!(" {day} {month} {year}"),
-        format!(" {month} {day} {year}"),
+        format!(" {day} {month} {year} "),
+        format!(" {month} {day} {year} "),
     ])
 }
 

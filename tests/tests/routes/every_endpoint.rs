@@ -590,7 +590,8 @@ async fn every_reply_says_how_long_it_is_and_which_request_it_answers() {
 
 /// How many rows there are of what endpoints make, the outbox and the audit's acts included.
 async fn rows(hospital: &Hospital) -> String {
-    let tables = "select string_agg(format('(select count(*) from imaging.%I)', tablename), ',' order by tablename)
+    let tables =
+        "select string_agg(format('(select count(*) from imaging.%I)', tablename), ',' order by tablename)
                     from pg_tables where schemaname = 'imaging' and tablename !~ '^(clock|audit)'";
     let tables = hospital.sql(tables).await.unwrap();
     let acts = "(select count(*) from imaging.audit_events where action !~ '^(upload|request)')";

@@ -89,7 +89,8 @@ alter table imaging.outbox alter column resource_version drop not null;
 
 -- The functions of 0.1.0 go on until all of them are replaced, which is after this is committed: what they write is whole.
 -- audit.sql drops it.
-create or replace function audit.append(
+drop function if exists audit.append(jsonb, text, text, uuid, integer, text[], jsonb, text);
+create function audit.append(
     cx jsonb, action text, resource text, resource_id uuid, resource_version integer, patient_ids text[],
     sealed jsonb default null, outcome text default 'SUCCESS'
 ) returns void

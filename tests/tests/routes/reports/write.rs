@@ -51,7 +51,7 @@ async fn everything_that_was_sent_is_read_again() {
         let mut report = report_of(&study);
         for (name, value) in [
             ("clinicalHistory", json!("Cough and fever for a week")),
-            ("technique", json!("Helical,\n\tarterial")),
+            ("technique", json!("Helical\narterial")),
             ("recommendations", json!("Follow up in six weeks")),
             ("findings", json!("ü".repeat(20_000))),
             ("template", json!("CT chest")),

@@ -45,7 +45,14 @@ begin
     values (
         s.organization, (ask->>'id')::uuid, s.id, (ask->>'reportId')::uuid, (ask->>'reportContentVersion')::integer,
         ask->>'severity', ask->>'category', ask->>'bodyPart', coalesce(ask->>'reportedBy', cx->>'actor'),
-        cx->>'actor', imaging.clock(), array(select jsonb_array_elements_text(ask->'notifiedTo')),
+        cx->>'actor', imaging.clock(),
+        -- Who is told of every finding may read this one, as whoever is named.
+        array(select told.who
+                from jsonb_array_elements_text(
+                        coalesce(ask->'notifiedTo', '[]') || coalesce(settings->'alwaysNotify', '[]'))
+                     with ordinality as told(who, place)
+               group by told.who
+               order by min(told.place)),
         (ask->>'followUpRequired')::boolean, ask->>'followUpStatus', 'OPEN',
         imaging.clock() + make_interval(mins => (plan->>'acknowledgeWithinMinutes')::integer), ask->>'source',
         ask->'sealed', imaging.clock(), imaging.clock())

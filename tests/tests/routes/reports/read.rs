@@ -169,3 +169,29 @@ async fn each_reading_is_in_the_audit_and_a_change_reads_nothing_to_anybody() {
     hospital.radiologist().get(&path_of(&report)).await.expect(200);
     assert_eq!(hospital.sql(&reads).await.as_deref(), Some("1"));
 }
+
+#[tokio::test]
+async fn what_somebody_put_in_the_place_of_a_text_is_neither_shown_nor_signed_anew() {
+    let hospital = Hospital::open().await;
+    let radiologist = hospital.radiologist();
+    let study = hospital.completed_study().await;
+    let written = hospital.reports(&study, "PRELIMINARY").await;
+    let path = path_of(&written);
+    radiologist.patch(&path, json!({"impression": "Follow up in six weeks"})).await.expect_status(200);
+    radiologist.signs(&written).await.expect_status(200);
+    radiologist.get(&path).await.expect_status(200);
+
+    // The ciphertext of another version opens for the same report, and says something else than was signed.
+    hospital
+        .execute(
+            "update imaging.reports r set sealed = r.sealed || jsonb_build_object('impression', v.sealed->'impression')
+               from imaging.report_versions v where v.report_id = r.id and v.content_version = 1",
+        )
+        .await;
+
+    radiologist.get(&path).await.expect_refusal(500, "internal_error");
+    radiologist.amends(&written, "AMENDED").await.expect_refusal(500, "internal_error");
+    // What was signed is there yet.
+    let signed = radiologist.get(&format!("{path}/versions/3")).await.expect(200);
+    assert_eq!(signed["report"]["impression"], "Follow up in six weeks");
+}

@@ -6,7 +6,7 @@ use crate::guest::{Handler, Shared};
 use crate::reply::{self, Code};
 use crate::route::{Match, Router};
 use bytes::Bytes;
-use http::header::{HOST, HeaderName, HeaderValue};
+use http::header::{CONNECTION, HOST, HeaderName, HeaderValue};
 use http::{Method, Request, Response, Uri};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame, SizeHint};
@@ -63,7 +63,15 @@ impl Application {
         let Some(place) = self.admission.enter(&path, origin).await else {
             // It is logged with all the others.
             record.own = false;
-            return record.finish(&id, route, reply::failure(Code::Overloaded, &id), None);
+            let mut refused = reply::failure(Code::Overloaded, &id);
+            // What the client is still sending is read by nobody: the connection ends with this, and the client has to
+            // know before it sends its next request there.
+            if !request.body().is_end_stream() {
+                refused
+                    .headers_mut()
+                    .insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
+            }
+            return record.finish(&id, route, refused, None);
         };
 
         let call = Arc::new(Call::new(id, deadline));

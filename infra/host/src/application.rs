@@ -67,9 +67,7 @@ impl Application {
             // What the client is still sending is read by nobody: the connection ends with this, and the client has to
             // know before it sends its next request there.
             if !request.body().is_end_stream() {
-                refused
-                    .headers_mut()
-                    .insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
+                refused.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
             return record.finish(&id, route, refused, None);
         };

@@ -63,13 +63,7 @@ impl Application {
         let Some(place) = self.admission.enter(&path, origin).await else {
             // It is logged with all the others.
             record.own = false;
-            let mut refused = reply::failure(Code::Overloaded, &id);
-            // What the client is still sending is read by nobody: the connection ends with this, and the client has to
-            // know before it sends its next request there.
-            if !request.body().is_end_stream() {
-                refused.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-            }
-            return record.finish(&id, route, refused, None);
+            return record.finish(&id, route, reply::failure(Code::Overloaded, &id), None);
         };
 
         let call = Arc::new(Call::new(id, deadline));
@@ -132,7 +126,7 @@ fn prepare(
     *request.uri_mut() = url.parse::<Uri>()?;
 
     let headers = request.headers_mut();
-    headers.remove(http::header::CONNECTION);
+    headers.remove(CONNECTION);
     // A client must not say what only the host knows.
     let forged: Vec<_> = headers.keys().filter(|name| name.as_str().starts_with("spin-")).cloned().collect();
     for name in forged {

@@ -6,22 +6,36 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 use wasmtime_wasi_http::Error;
 
+/// What is shorter arrives with its head as a rule, in bytes: the connection gets over it, though nobody reads it.
+const SHORT: u64 = 16 << 10;
+
 /// The body of a request, which has so long to arrive.
 pub struct Arriving {
     incoming: Incoming,
     patience: Duration,
     late: Option<Pin<Box<Sleep>>>,
+    whole: Arc<AtomicBool>,
 }
 
 impl Arriving {
     pub fn new(incoming: Incoming, patience: Duration) -> Self {
-        Self { incoming, patience, late: None }
+        let short =
+            incoming.is_end_stream() || incoming.size_hint().upper().is_some_and(|upper| upper <= SHORT);
+        Self { incoming, patience, late: None, whole: Arc::new(AtomicBool::new(short)) }
+    }
+
+    /// Whether all of it has arrived, or it is short. While it has not, the client may still be sending it, and once it is
+    /// answered nobody reads the rest: then the connection ends, and the client has to know before it asks for more there.
+    pub fn whole(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.whole)
     }
 }
 
@@ -35,6 +49,9 @@ impl Body for Arriving {
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = &mut *self;
         if let Poll::Ready(frame) = Pin::new(&mut this.incoming).poll_frame(task) {
+            if frame.is_none() || this.incoming.is_end_stream() {
+                this.whole.store(true, SeqCst);
+            }
             return Poll::Ready(frame.map(|frame| frame.map_err(Error::from)));
         }
         // Whoever has sent it all at once, as nearly all do, needs no clock.

@@ -3,6 +3,7 @@
 use crate::application::{Application, Origin};
 use crate::pace::{Arriving, Taken};
 use anyhow::{Context, Result};
+use http::header::{CONNECTION, HeaderValue};
 use http_body_util::BodyExt as _;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -12,6 +13,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
@@ -146,8 +148,15 @@ fn connection(
     let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
         let application = Arc::clone(&application);
         async move {
-            let request = request.map(|body| Arriving::new(body, bounds.body).boxed_unsync());
-            Ok::<_, Infallible>(application.answer(request, client).await)
+            let (head, body) = request.into_parts();
+            let body = Arriving::new(body, bounds.body);
+            let whole = body.whole();
+            let request = http::Request::from_parts(head, body.boxed_unsync());
+            let mut response = application.answer(request, client).await;
+            if !whole.load(SeqCst) {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(response)
         }
     });
     let late = matches!(client, Origin::Latecomer(_));

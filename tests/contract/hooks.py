@@ -19,7 +19,7 @@ GIVEN = json.loads(os.environ["CONTRACT"])
 WHO = {
     "provider": r"^(acknowledge|decline|followUp)Finding$",
     "radiologist": r"Report|^deleteImage$",
-    "admin": r"CriticalResultsSettings$",
+    "admin": r"CriticalResultsSettings$|FindingRules$",
     "auditor": r"^listAuditEvents$",
 }
 
@@ -161,6 +161,9 @@ REFUSED_BY_STATE = {
         ("reportId", "is not a report of this study"),
     ],
     "acknowledgeFinding": [("readBack", "is required for a finding that is")],
+    "receiveBlobEvents": [("topic", "must be the storage account"), ("data.validationCode", "is required")],
+    "changeFindingRules": [("rules[", "is another rule's")],
+    "tryFindingRules": [("rules[", "is another rule's"), ("imageId", "is not a ")],
     "changeCriticalResultsSettings": [
         ("severities.", "must be less than acknowledgeWithinMinutes"),
         ("severities.", "must come one after the other"),

@@ -328,6 +328,6 @@ mod tests {
 
         let names: std::collections::BTreeSet<_> = all.iter().map(|hostile| hostile.name).collect();
         assert_eq!(names.len(), all.len());
-        assert!(all.iter().all(|hostile| hostile.content.len() < 1 << 20));
+        assert!(all.iter().all(|hostile| hostile.content.len() < 10 << 20));
     }
 }

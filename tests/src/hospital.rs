@@ -13,7 +13,7 @@ use crate::{
     actor::{Actor, finding_of, report_of},
     contract, dicom, logs,
     reply::Reply,
-    storage,
+    reports, storage,
 };
 
 /// How long a test waits for what should take two seconds at most, before it says that it never came.
@@ -213,6 +213,16 @@ impl Hospital {
             .expect("storage answers")
     }
 
+    /// The bytes of an upload are put by the owner of the account, in two pieces: of such a blob storage knows no hash.
+    pub async fn puts_in_blocks(&self, upload: &str, bytes: &[u8]) {
+        let name = self.sql(&format!("select blob from imaging.uploads where id = '{upload}'")).await;
+        let account = self.setting("azure_storage_connection_string");
+        let container = self.setting("azure_storage_container_name");
+        storage::put_in_blocks(&account, &container, &name.expect("an upload"), bytes)
+            .await
+            .expect("storage takes it");
+    }
+
     /// A request to storage by somebody who has nothing but a URL.
     pub fn to_storage(&self, method: reqwest::Method, url: &str) -> reqwest::RequestBuilder {
         self.http.request(method, url)
@@ -300,6 +310,13 @@ impl Hospital {
         self.send(&upload["upload"], file.write().expect("a DICOM file")).await.expect_status(201);
         let ingest = self.settled(upload["id"].as_str().expect("an upload id")).await;
         assert_eq!(ingest["status"], "STORED", "{ingest}");
+        self.stored(ingest["imageId"].as_str().expect("an image id")).await
+    }
+
+    /// A structured report about a registered study arrives, and is filed: its image.
+    pub async fn states(&self, study: &Value, report: &str) -> Value {
+        let ingest = self.receives(reports::about(study, report).expect("a report")).await;
+        assert_eq!(ingest["status"], "STORED", "{report}: {ingest}");
         self.stored(ingest["imageId"].as_str().expect("an image id")).await
     }
 }

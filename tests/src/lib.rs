@@ -5,10 +5,13 @@
 pub mod actor;
 pub mod contract;
 pub mod dicom;
+pub mod door;
 pub mod files;
 pub mod hospital;
+pub mod load;
 pub mod logs;
 pub mod planted;
+pub mod processor;
 pub mod python;
 pub mod reply;
 pub mod reports;

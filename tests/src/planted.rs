@@ -61,6 +61,9 @@ const TEXTS: &[&str] = &[
     // What structured reports state.
     "Großer linksseitiger Pneumothorax",
     "Dr. Doe um 10:05 angerufen",
+    "Intracranial hemorrhage (Brain)",
+    "Pulmonary embolism [unverified]",
+    "Pneumothorax [partial report, unverified]",
     // Breaking the glass, and other reasons for the audit.
     "Unconscious in the emergency room",
     "Bewusstlos in der Notaufnahme, Höhe unklar",

@@ -7,6 +7,8 @@ use std::{collections::BTreeMap, fs, path::Path};
 use anyhow::{Context, Result};
 use serde_json::Value;
 
+use crate::dicom::identity::Identity;
+
 const FOUND: &str = include_str!("../files/reports.json");
 
 #[derive(Clone, Debug)]
@@ -33,4 +35,18 @@ pub fn all() -> Result<Vec<Report>> {
 pub fn named(name: &str) -> Result<Report> {
     let mut all = all()?.into_iter();
     all.find(|report| report.name == name).with_context(|| format!("tests/files/reports.json has no {name}"))
+}
+
+/// The report of that name as a machine sends it about a study, or about an order that has none yet: an instance that
+/// nobody else has.
+pub fn about(study_or_order: &Value, name: &str) -> Result<Vec<u8>> {
+    let text = |member: &str| study_or_order[member].as_str().map(str::to_owned);
+    let fresh = Identity::fresh();
+    let identity = Identity {
+        study: text("studyInstanceUID").or(fresh.study),
+        patient_id: text("patientId"),
+        accession: text("accessionNumber"),
+        ..fresh
+    };
+    identity.rewrite(&named(name)?.content)
 }

@@ -7,6 +7,7 @@ use std::{
     path::Path,
 };
 
+use domain::FindingRules;
 use insta::assert_snapshot;
 use local::Stack;
 use migrate::{Options, Standing};
@@ -249,6 +250,8 @@ struct Planted {
     order: String,
     study: Value,
     image: String,
+    /// One whose bytes are there, as the database is told.
+    stored: String,
     upload: String,
     received: String,
     signed: String,
@@ -263,9 +266,18 @@ async fn plant(hospital: &Hospital) -> Planted {
     let study = hospital.registered_study().await;
     let technologist = hospital.technologist();
     let announced = json!({"seriesInstanceUID": "1.2.3", "sopInstanceUID": "1.2.3.4", "seriesNumber": 1, "instanceNumber": 1});
-    let registered =
-        technologist.post(&format!("/api/studies/{}/images", id(&study)), announced).await.expect(201);
+    let images = format!("/api/studies/{}/images", id(&study));
+    let stored = json!({"seriesInstanceUID": "1.2.9", "sopInstanceUID": "1.2.9.1", "seriesNumber": 2, "instanceNumber": 1});
+    let stored = technologist.post(&images, stored).await.expect(201);
+    let registered = technologist.post(&images, announced).await.expect(201);
     let image = id(&registered["image"]).to_owned();
+    let stored = id(&stored["image"]).to_owned();
+    let files =
+        "update imaging.images set status = 'STORED', sop_class_uid = '1.2.840.10008.5.1.4.1.1.88.33'";
+    hospital.execute(&format!("{files} where id = '{stored}'")).await;
+    hospital
+        .execute(&format!("update imaging.uploads set status = 'STORED' where image_id = '{stored}'"))
+        .await;
     hospital.completes(&study).await;
     let signed = id(&hospital.reports(&study, "FINAL").await).to_owned();
     let mut drafts = [const { String::new() }; 3];
@@ -276,6 +288,7 @@ async fn plant(hospital: &Hospital) -> Planted {
     let taken = id(&hospital.finds(&study, "CRITICAL").await).to_owned();
     let settings = hospital.somebody("admin").put("/api/settings/critical-results", critical_results()).await;
     settings.expect_status(200);
+    hospital.somebody("admin").put("/api/finding-rules", json!({"rules": []})).await.expect_status(200);
     let offered = technologist.post("/api/uploads", json!({"count": 1})).await.expect(201);
     let received = id(&offered["uploads"][0]).to_owned();
     hospital
@@ -286,6 +299,7 @@ async fn plant(hospital: &Hospital) -> Planted {
         order: study["orderId"].as_str().unwrap().to_owned(),
         study,
         image,
+        stored,
         upload: id(&upload).to_owned(),
         received,
         signed,
@@ -356,7 +370,6 @@ fn asks(planted: &Planted) -> BTreeMap<&'static str, Value> {
             "studies.change",
             json!({"id": study, "reach": reach, "within": [reach], "stationName": "x", "sealed": {}}),
         ),
-        ("studies.fill", json!({"id": study, "sealed": {"nothing": "yet"}})),
         (
             "images.register",
             json!({
@@ -426,6 +439,9 @@ fn asks(planted: &Planted) -> BTreeMap<&'static str, Value> {
         ),
         ("findings.read_settings", json!({"defaults": critical_results()})),
         ("findings.change_settings", json!({"document": critical_results()})),
+        ("findings.read_rules", json!({"defaults": FindingRules::default()})),
+        ("findings.change_rules", json!({"document": {"rules": []}})),
+        ("findings.rules_in_force", json!({})),
         ("reports.list_of_radiologist", of_radiologist),
         (
             "ingest.offer",
@@ -433,6 +449,17 @@ fn asks(planted: &Planted) -> BTreeMap<&'static str, Value> {
         ),
         ("ingest.list", page),
         ("ingest.read", json!({"id": planted.upload})),
+        (
+            "ingest.resolve",
+            json!({"id": planted.received, "action": "RETRY", "from": ["RECEIVED", "CONFLICT"]}),
+        ),
+        ("ingest.read_settings", json!({"defaults": {"unscheduledStudies": false, "patientIdIssuers": []}})),
+        ("ingest.change_settings", json!({"document": {"unscheduledStudies": true, "patientIdIssuers": []}})),
+        ("ingest.find_report", json!({"imageId": planted.stored})),
+        (
+            "ingest.dry_run",
+            json!({"imageId": planted.stored, "report": {"template": "1500"}, "raised": [{"key": "1.2.9.1/r/1.1"}]}),
+        ),
         ("ingest.settle", json!({"id": planted.received, "status": "QUARANTINED", "reason": "x", "size": 1})),
         (
             "ingest.file",
@@ -449,7 +476,15 @@ const ACROSS: [&str; 6] =
     ["audit.publish", "audit.seal", "ingest.begin", "ingest.missing", "ingest.waiting", "portal.check"];
 
 /// What these show names nothing: it is another organization's when it is the same.
-const NAMING_NOTHING: [&str; 2] = ["findings.figures", "findings.read_settings"];
+const NAMING_NOTHING: [&str; 7] = [
+    "findings.figures",
+    "findings.read_rules",
+    "findings.read_settings",
+    "findings.rules_in_force",
+    "ingest.dry_run",
+    "ingest.find_report",
+    "ingest.read_settings",
+];
 
 async fn call(connection: &mut PgConnection, function: &str, organization: &str, ask: &Value) -> Value {
     let cx = json!({"organization": organization, "actor": "tester", "role": "service", "requestId": "r-1"});
@@ -538,7 +573,7 @@ async fn no_function_shows_or_touches_what_is_another_organizations() {
 async fn restore(hospital: &Hospital, planted: &Planted) {
     hospital
         .execute(&format!(
-            "update imaging.uploads set status = 'RECEIVED', reason = null, study_id = null where id = '{}';
+            "update imaging.uploads set status = 'RECEIVED', reason = null, study_id = null, resolution = null where id = '{}';
              delete from imaging.removals;
              insert into imaging.images (organization, id, study_id, upload_id, blob, status, series_instance_uid,
                  sop_instance_uid, series_number, instance_number, created_at, updated_at)
@@ -695,9 +730,14 @@ async fn the_documents_have_the_members_that_the_guests_count_on() {
         "findings.list",
         "findings.figures",
         "findings.read_settings",
+        "findings.read_rules",
+        "findings.rules_in_force",
         "audit.list",
         "ingest.read",
         "ingest.list",
+        "ingest.read_settings",
+        "ingest.find_report",
+        "ingest.dry_run",
     ] {
         let answer = call(&mut service, function, "org-1", &asks[function]).await;
         members(function, &answer["done"], &mut lines);
@@ -740,17 +780,17 @@ async fn the_documents_have_the_members_that_the_guests_count_on() {
     findings.list:
       findings total
     findings.list.findings[]:
-      acknowledgedAt acknowledgedBy acknowledgedById bodyPart category createdAt dueAt finding
-      followUpAction followUpRequired followUpStatus id notes notificationSent notifiedTo readBack
-      reportContentVersion reportId reportedAt reportedBy reportedById sealed severity source status
-      studyId updatedAt version
+      acknowledgedAt acknowledgedBy acknowledgedById bodyPart category code createdAt dicom dueAt
+      finding followUpAction followUpRequired followUpStatus id notes notificationSent notifiedTo
+      readBack reportContentVersion reportId reportedAt reportedBy reportedById sealed severity source
+      status studyId updatedAt version
     findings.list.findings[].sealed:
       findings
     findings.list.findings[].sealed.findings:
       finding
     findings.read:
-      acknowledgedAt acknowledgedBy acknowledgedById bodyPart category createdAt declines dueAt
-      escalations finding followUpAction followUpRequired followUpStatus id notes notificationSent
+      acknowledgedAt acknowledgedBy acknowledgedById bodyPart category code createdAt declines dicom
+      dueAt escalations finding followUpAction followUpRequired followUpStatus id notes notificationSent
       notifications notifiedTo readBack reportContentVersion reportId reportedAt reportedBy reportedById
       sealed severity source status study studyId updatedAt version
     findings.read.escalations[]:
@@ -764,6 +804,8 @@ async fn the_documents_have_the_members_that_the_guests_count_on() {
       studies
     findings.read.study.sealed.studies:
       patientDOB patientName patientSex
+    findings.read_rules:
+      changedAt changedBy rules version
     findings.read_settings:
       alwaysNotify changedAt changedBy groups messagesCarryPatientAndFinding privacyOfficers severities
       version
@@ -781,6 +823,8 @@ async fn the_documents_have_the_members_that_the_guests_count_on() {
     findings.read_settings.severities.LOW.levels[]: as findings.read_settings.severities.CRITICAL.levels[]
     findings.read_settings.severities.MODERATE: as findings.read_settings.severities.CRITICAL
     findings.read_settings.severities.MODERATE.levels[]: as findings.read_settings.severities.CRITICAL.levels[]
+    findings.rules_in_force:
+      rules
     images.list:
       images total
     images.list.images[]:
@@ -803,12 +847,23 @@ async fn the_documents_have_the_members_that_the_guests_count_on() {
     images.read.study.sealed: as findings.read.study.sealed
     images.read.study.sealed.studies:
       patientName
+    ingest.dry_run:
+      raised report
+    ingest.dry_run.raised[]:
+      alreadyRaised
+    ingest.dry_run.report:
+      template
+    ingest.find_report:
+      blob rules sopClassUID
+    ingest.find_report.rules: as findings.rules_in_force
     ingest.list:
       ingests total
     ingest.list.ingests[]:
       attempts blob differences id imageId reason receivedAt status studyId updatedAt
     ingest.read:
       attempts awaited blob differences id imageId reason receivedAt status studyId updatedAt
+    ingest.read_settings:
+      changedAt changedBy patientIdIssuers unscheduledStudies version
     orders.list:
       orders total
     orders.list.orders[]:
@@ -825,9 +880,9 @@ async fn the_documents_have_the_members_that_the_guests_count_on() {
     orders.read.sealed: as orders.list.orders[].sealed
     orders.read.sealed.orders: as orders.list.orders[].sealed.orders
     orders.read.studies[]:
-      accessionNumber bodyPart createdAt criticalFindings id institutionName modality numberOfInstances
-      numberOfSeries operatorName orderId patientDOB patientId patientName patientSex
-      performingPhysician priority reports sealed stationName status statusReason studyDate
+      accessionNumber bodyPart createdAt criticalFindings id imagesAfterReportAt institutionName
+      modality numberOfInstances numberOfSeries operatorName orderId patientDOB patientId patientName
+      patientSex performingPhysician priority reports sealed stationName status statusReason studyDate
       studyDescription studyInstanceUID studyTime updatedAt version
     orders.read.studies[].criticalFindings[]: as findings.list.findings[]
     orders.read.studies[].criticalFindings[].sealed: as findings.list.findings[].sealed
@@ -869,19 +924,19 @@ async fn the_documents_have_the_members_that_the_guests_count_on() {
     studies.list:
       studies total
     studies.list.studies[]:
-      accessionNumber bodyPart createdAt id institutionName modality numberOfInstances numberOfSeries
-      operatorName order orderId patientDOB patientId patientName patientSex performingPhysician
-      priority reports sealed stationName status statusReason studyDate studyDescription
-      studyInstanceUID studyTime updatedAt version
+      accessionNumber bodyPart createdAt id imagesAfterReportAt institutionName modality
+      numberOfInstances numberOfSeries operatorName order orderId patientDOB patientId patientName
+      patientSex performingPhysician priority reports sealed stationName status statusReason studyDate
+      studyDescription studyInstanceUID studyTime updatedAt version
     studies.list.studies[].order:
       orderNumber priority
     studies.list.studies[].sealed: as findings.read.study.sealed
     studies.list.studies[].sealed.studies: as findings.read.study.sealed.studies
     studies.read:
-      accessionNumber bodyPart createdAt criticalFindings id images imagesTruncated institutionName
-      modality numberOfInstances numberOfSeries operatorName order orderId patientDOB patientId
-      patientName patientSex performingPhysician priority reports sealed stationName status statusReason
-      studyDate studyDescription studyInstanceUID studyTime updatedAt version
+      accessionNumber bodyPart createdAt criticalFindings id images imagesAfterReportAt imagesTruncated
+      institutionName modality numberOfInstances numberOfSeries operatorName order orderId patientDOB
+      patientId patientName patientSex performingPhysician priority reports sealed stationName status
+      statusReason studyDate studyDescription studyInstanceUID studyTime updatedAt version
     studies.read.criticalFindings[]: as findings.list.findings[]
     studies.read.criticalFindings[].sealed: as findings.list.findings[].sealed
     studies.read.criticalFindings[].sealed.findings: as findings.list.findings[].sealed.findings
@@ -962,9 +1017,11 @@ fn each_table_is_written_by_one_family() {
     imaging.critical_results_settings: findings
     imaging.declines: findings
     imaging.escalations: findings
+    imaging.finding_rules: findings
     imaging.findings: findings
     imaging.idempotency_keys: service
     imaging.images: images
+    imaging.ingest_settings: ingest
     imaging.orders: orders
     imaging.outbox: service
     imaging.removals: images

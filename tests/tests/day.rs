@@ -2,13 +2,14 @@
 
 use std::{cell::RefCell, collections::BTreeSet};
 
-use reqwest::Method;
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use tests::{
     Actor, Hospital, Reply,
     actor::{critical_results, finding_of, report_of, study_of},
     contract::{Contract, Operation},
     hospital::{ct_chest, id, instance_of},
+    reports,
 };
 
 /// Notes which operations of the document were asked for, and had what they were asked for.
@@ -25,11 +26,11 @@ impl Day {
 
     async fn ask(&self, who: &Actor, method: Method, path: &str, body: Option<Value>) -> Value {
         let request = who.request(method.clone(), path);
-        let reply = Reply::of(match &body {
-            Some(body) => request.json(body),
-            None => request,
-        })
-        .await;
+        self.send(method, path, body.iter().fold(request, |request, body| request.json(body))).await
+    }
+
+    async fn send(&self, method: Method, path: &str, request: RequestBuilder) -> Value {
+        let reply = Reply::of(request).await;
         assert!((200..300).contains(&reply.status), "{method} {path}: {reply}");
         let template = self.contract.path_of(path.split('?').next().unwrap());
         let template = template.unwrap_or_else(|| panic!("{path} is not described"));
@@ -74,6 +75,19 @@ async fn a_day_of_a_hospital_takes_every_endpoint_there_is() {
     assert_eq!(settings["settings"]["version"], 0);
     day.ask(&admin, Method::PUT, "/api/settings/critical-results", Some(critical_results())).await;
 
+    // And what is done with images that nobody ordered: a person looks at them.
+    day.get(&admin, "/api/settings/ingest").await;
+    let settings = json!({"unscheduledStudies": false, "patientIdIssuers": ["HOSPITAL"]});
+    day.ask(&admin, Method::PUT, "/api/settings/ingest", Some(settings)).await;
+
+    // What of the reports of machines is a critical finding: here also whatever one of them finds.
+    let mut rules = day.get(&admin, "/api/finding-rules").await["rules"]["rules"].take();
+    rules.as_array_mut().unwrap().push(json!({
+        "id": "bleed-detect", "name": "BleedDetect", "enabled": true, "severity": "HIGH", "category": "HEMORRHAGE",
+        "matches": {"algorithms": [{"manufacturer": "Acme", "name": "BleedDetect"}]},
+    }));
+    day.ask(&admin, Method::PUT, "/api/finding-rules", Some(json!({"rules": rules}))).await;
+
     // Orders are placed; one is for another day, and one was a mistake.
     let order = day.post(&provider, "/api/imaging-orders", ct_chest()).await["order"].take();
     let mistake = day.post(&provider, "/api/imaging-orders", ct_chest()).await["order"].take();
@@ -100,17 +114,46 @@ async fn a_day_of_a_hospital_takes_every_endpoint_there_is() {
     hospital.send(&offered["uploads"][0]["upload"], second).await.expect_status(201);
 
     // Storage announces the first, once it has made sure who listens; the sweep finds the other.
-    day.ask(&machine, Method::OPTIONS, "/events/blob", None).await;
+    let handshake = nobody.request(Method::OPTIONS, "/events/blob");
+    let handshake = handshake.header("webhook-request-origin", "eventgrid.azure.net");
+    day.send(Method::OPTIONS, "/events/blob", handshake).await;
     let blob = registered["upload"]["url"].as_str().unwrap().split('?').next().unwrap();
     let event = json!([{
         "id": "1", "topic": "/t", "subject": "/s", "eventType": "Microsoft.Storage.BlobCreated", "dataVersion": "1",
         "metadataVersion": "1", "eventTime": "2026-11-24T08:00:00Z", "data": {"url": blob},
     }]);
-    day.post(&machine, "/events/blob", event).await;
+    day.post(&machine, "/events/blob", event.clone()).await;
+    let queued = json!({"Data": {"message": event.to_string()}, "Metadata": {}});
+    day.post(&machine, "/blob-created", queued).await;
     day.post(&machine, "/tasks/sweep", json!({})).await;
     assert_eq!(hospital.settled(id(&offered["uploads"][0])).await["status"], "STORED");
     day.get(&technologist, "/api/ingest?status=STORED").await;
     day.get(&technologist, &format!("/api/ingest/{}", id(&offered["uploads"][0]))).await;
+
+    // A third has another patient's number, typed in by mistake: somebody sees that, and says so.
+    let offered = day.post(&technologist, "/api/uploads", json!({"count": 1})).await;
+    let third = instance_of(&study).patient("MRN-7", "Doe^Jane").sop("1.2.826.1.3").write().unwrap();
+    hospital.send(&offered["uploads"][0]["upload"], third).await.expect_status(201);
+    day.post(&machine, "/tasks/sweep", json!({})).await;
+    let held = format!("/api/ingest/{}", id(&offered["uploads"][0]));
+    assert_eq!(day.get(&technologist, &held).await["ingest"]["reason"], "another_patient");
+    let resolved = day.post(&technologist, &format!("{held}/resolve"), json!({"action": "REJECT"})).await;
+    assert_eq!(resolved["ingest"]["status"], "QUARANTINED");
+
+    // Software has looked at the images as well, and states what it has found.
+    let offered = day.post(&technologist, "/api/uploads", json!({"count": 1})).await;
+    let stated = reports::about(&study, "hemorrhage-found-by-software").unwrap();
+    hospital.send(&offered["uploads"][0]["upload"], stated).await.expect_status(201);
+    day.post(&machine, "/tasks/sweep", json!({})).await;
+    let stated = hospital.settled(id(&offered["uploads"][0])).await["imageId"].take();
+    let found = day.get(&radiologist, &format!("/api/critical-findings/study/{}", id(&study))).await;
+    assert_eq!(
+        (&found["findings"][0]["source"], &found["findings"][0]["severity"]),
+        (&json!("DICOM"), &json!("CRITICAL"))
+    );
+    let trial = day.post(&admin, "/api/finding-rules/dry-run", json!({"imageId": stated})).await;
+    assert_eq!(trial["raised"][0]["alreadyRaised"], true);
+    day.delete(&radiologist, &format!("/api/images/{}", stated.as_str().unwrap())).await;
 
     // Who may looks at the images. One of them is no good.
     let images = day.get(&radiologist, &format!("{study_path}/images")).await["images"].take();
@@ -151,7 +194,8 @@ async fn a_day_of_a_hospital_takes_every_endpoint_there_is() {
     let finding = day.post(&radiologist, "/api/critical-findings", found).await["finding"].take();
     let finding_path = format!("/api/critical-findings/{}", id(&finding));
     let pending = day.get(&provider, "/api/critical-findings/pending").await;
-    assert_eq!(id(&pending["findings"][0]), id(&finding));
+    // What the software has stated came first.
+    assert_eq!(id(&pending["findings"][1]), id(&finding));
     let other = hospital.somebody_with("provider", |claims| claims.id = "provider-2".to_owned());
     day.post(&other, &format!("{finding_path}/decline"), json!({"reason": "Not on duty"})).await;
     let read_back = json!({"readBack": "Pneumothorax left, understood"});

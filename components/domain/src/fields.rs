@@ -88,6 +88,20 @@ impl Fields {
         Some(all)
     }
 
+    /// The same of a list that may be left out, or null, which is the same: then it is empty.
+    pub(crate) fn each_if_any<T>(
+        &mut self,
+        name: &str,
+        most: usize,
+        read: impl Fn(&mut Self, &str) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        if self.holds(name) {
+            return self.each(name, most, read);
+        }
+        self.members.remove(name);
+        Some(Vec::new())
+    }
+
     fn refuse_the_rest(&mut self) {
         for name in std::mem::take(&mut self.members).keys() {
             self.fault(name, "is not a field that can be set here");

@@ -18,9 +18,6 @@ use crate::{
     parse,
 };
 
-/// The most rules of an organization, and codes or algorithms of one rule.
-const MOST: usize = 200;
-
 enumeration! {
     /// What a rule makes of a statement: a finding of that severity, or none, also where another rule would.
     RuleSeverity { Critical = "CRITICAL", High = "HIGH", Moderate = "MODERATE", Low = "LOW", None = "NONE" }
@@ -214,11 +211,14 @@ fn code(value: &str, scheme: &str, meaning: &str) -> Code {
 }
 
 impl FindingRules {
+    /// The most rules of an organization, and codes or algorithms of one rule.
+    pub const MOST: usize = 200;
+
     /// Reads `{"rules": […]}`; or every fault, with the path of its field.
     pub fn read(document: &Map<String, Value>) -> Result<Self, Vec<(String, Fault)>> {
         let mut fields = Fields::of(document);
         let mut ids = BTreeSet::new();
-        let rules = fields.each("rules", MOST, |fields, name| {
+        let rules = fields.each("rules", Self::MOST, |fields, name| {
             let at = name.to_owned();
             fields.within(name, FindingRule::read).map(|rule| (at, rule))
         });
@@ -303,18 +303,12 @@ impl FindingRule {
 
 impl Matches {
     fn read(fields: &mut Fields) -> Option<Self> {
-        fn list<T>(
-            fields: &mut Fields,
-            name: &str,
-            read: impl Fn(&mut Fields, &str) -> Option<T>,
-        ) -> Option<Vec<T>> {
-            if fields.holds(name) { fields.each(name, MOST, read) } else { Some(Vec::new()) }
-        }
-        let categories = list(fields, "categories", |fields, name| fields.within(name, read_code));
-        let findings = list(fields, "findings", |fields, name| fields.within(name, read_code));
-        let algorithms =
-            list(fields, "algorithms", |fields, name| fields.within(name, AlgorithmPattern::read));
-        let cad = list(fields, "cad", |fields, name| fields.required(name));
+        let code = |fields: &mut Fields, name: &str| fields.within(name, read_code);
+        let algorithm = |fields: &mut Fields, name: &str| fields.within(name, AlgorithmPattern::read);
+        let categories = fields.each_if_any("categories", FindingRules::MOST, code);
+        let findings = fields.each_if_any("findings", FindingRules::MOST, code);
+        let algorithms = fields.each_if_any("algorithms", FindingRules::MOST, algorithm);
+        let cad = fields.each_if_any("cad", FindingRules::MOST, |fields, name| fields.required(name));
         let threshold = fields.optional::<Percent>("threshold").map(|Percent(percent)| percent);
         Some(Self {
             categories: categories?,
@@ -461,6 +455,11 @@ impl Raised {
         }
     }
 
+    /// Who says so: the algorithm that found it, or the report.
+    pub fn reported_by(&self) -> String {
+        self.algorithm.as_ref().map_or_else(|| "Structured report".to_owned(), named)
+    }
+
     fn is_same_as(&self, other: &Self) -> bool {
         match (&self.tracking_uid, &other.tracking_uid) {
             (None, None) => self.rule == other.rule && self.finding == other.finding,
@@ -477,14 +476,17 @@ impl Raised {
     }
 }
 
+/// An algorithm by its name, version and manufacturer.
+fn named(Algorithm { manufacturer, name, version }: &Algorithm) -> String {
+    let version = version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
+    let manufacturer =
+        manufacturer.as_ref().map(|manufacturer| format!(" of {manufacturer}")).unwrap_or_default();
+    format!("{name}{version}{manufacturer}")
+}
+
 fn told(statement: &Statement, is_partial: bool, is_unverified: bool) -> String {
     let mut remarks: Vec<String> = Vec::new();
-    if let Some(Algorithm { manufacturer, name, version }) = &statement.algorithm {
-        let version = version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
-        let manufacturer =
-            manufacturer.as_ref().map(|manufacturer| format!(" of {manufacturer}")).unwrap_or_default();
-        remarks.push(format!("{name}{version}{manufacturer}"));
-    }
+    remarks.extend(statement.algorithm.as_ref().map(named));
     remarks.extend(statement.score.map(|score| format!("{} %", (score * 10.0).round() / 10.0)));
     remarks.extend(statement.is_absent.then(|| "said to be absent".to_owned()));
     remarks.extend(is_partial.then(|| "partial report".to_owned()));
@@ -566,6 +568,29 @@ mod tests {
 
     const HEMORRHAGE: &str = "1386000 SCT";
     const CATEGORY_3: &str = "RID49482 RADLEX";
+
+    #[test]
+    fn what_may_be_left_out_may_as_well_be_null() {
+        let rule = |matches: &Value, body_part: &Value| {
+            read(&json!([{
+                "id": "nodule", "name": "Nodule", "enabled": true, "matches": matches, "severity": "LOW",
+                "category": "Nodule", "bodyPart": body_part,
+            }]))
+        };
+        let codes = json!([{"value": "27925004", "scheme": "SCT", "meaning": null}]);
+        let nulls = json!({"findings": codes, "categories": null, "algorithms": null, "cad": null, "threshold": null});
+        assert_eq!(rule(&nulls, &Value::Null), rule(&json!({"findings": codes}), &Value::Null));
+    }
+
+    #[test]
+    fn who_says_so_is_the_algorithm_or_else_the_report() {
+        let found = report(&[(StatementKind::Finding, "1386000 SCT", "", None)]);
+        let by = |report: &StructuredReport| FindingRules::default().raise(report)[0].reported_by();
+        assert_eq!(by(&found), "BleedDetect 2.1 of Acme Imaging");
+        let mut unnamed = found;
+        unnamed.statements[0].algorithm = None;
+        assert_eq!(by(&unnamed), "Structured report");
+    }
 
     #[test]
     fn the_defaults_are_the_policy_of_the_contract() {
@@ -682,7 +707,7 @@ mod tests {
         );
         insta::assert_snapshot!(faults(json!({})), @"rules is required");
         insta::assert_snapshot!(faults(json!({"rules": {}})), @"rules must be a list");
-        let many = vec![Value::Null; MOST + 1];
+        let many = vec![Value::Null; FindingRules::MOST + 1];
         insta::assert_snapshot!(faults(json!({"rules": many})), @"rules must be a list of at most 200");
     }
 

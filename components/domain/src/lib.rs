@@ -35,4 +35,6 @@ pub use right::{Caller, Extent, Reach, Right, Role};
 pub use study::StudyStatus;
 pub use text::{ExternalId, Line, Prose, Sex, Text};
 pub use transition::{Transition, sources, targets};
-pub use upload::{EXPECTED_FOR, IngestStatus, blob_name, hour_prefix, upload_of};
+pub use upload::{
+    EXPECTED_FOR, IngestSettings, IngestStatus, Resolution, blob_name, offered_together, upload_of,
+};

@@ -31,6 +31,7 @@ enumeration! {
         MoveStudy = "study.move",
         ReadStudies = "study.read",
         Upload = "image.upload",
+        ResolveUpload = "upload.resolve",
         ReadImages = "image.read",
         DeleteImage = "image.remove",
         WriteReport = "report.write",
@@ -113,7 +114,7 @@ impl Role {
                 Patient => OwnPatientWhenFinal,
                 _ => Nothing,
             },
-            Right::DeleteImage => match self {
+            Right::DeleteImage | Right::ResolveUpload => match self {
                 Technologist | Radiologist => Organization,
                 _ => Nothing,
             },
@@ -341,6 +342,7 @@ mod tests {
         study.move:  technologist Organization  radiologist Organization  service Organization
         study.read:  provider OwnOrdersAndFacilities  scheduler Facilities  technologist Facilities  radiologist Facilities  service Organization  patient OwnPatient
         image.upload:  technologist Organization  radiologist Organization  service Organization
+        upload.resolve:  technologist Organization  radiologist Organization
         image.read:  provider OwnOrders  technologist Organization  radiologist Organization  service Organization  patient OwnPatientWhenFinal
         image.remove:  technologist Organization  radiologist Organization
         report.write:  radiologist Organization

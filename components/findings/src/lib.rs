@@ -1,4 +1,5 @@
-//! Critical findings: `/api/critical-findings`, and how an organization follows them: `/api/settings/critical-results`.
+//! Critical findings: `/api/critical-findings`; which statements of structured reports raise one: `/api/finding-rules`;
+//! and how an organization follows them: `/api/settings/critical-results`.
 
 mod acknowledge;
 mod change;
@@ -10,6 +11,7 @@ mod pending;
 mod raise;
 mod read;
 mod refusal;
+mod rules;
 mod settings;
 
 use service::{Context, Error, Method, Reply, Result};
@@ -48,6 +50,9 @@ async fn routes(cx: &Context) -> Result<Reply> {
         (["api", "critical-findings", _, "acknowledge" | "decline"], _) => {
             Err(Error::MethodNotAllowed("POST"))
         }
+        (["api", "finding-rules"], &Method::GET) => rules::read(cx).await,
+        (["api", "finding-rules"], &Method::PUT) => rules::change(cx).await,
+        (["api", "finding-rules"], _) => Err(Error::MethodNotAllowed("GET, PUT")),
         (["api", "settings", "critical-results"], &Method::GET) => settings::read(cx).await,
         (["api", "settings", "critical-results"], &Method::PUT) => settings::change(cx).await,
         (["api", "settings", "critical-results"], _) => Err(Error::MethodNotAllowed("GET, PUT")),

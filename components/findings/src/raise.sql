@@ -40,12 +40,13 @@ declare
 begin
     insert into imaging.findings (
         organization, id, study_id, report_id, report_content_version, severity, category, body_part, reported_by,
-        reported_by_id, reported_at, notified_to, follow_up_required, follow_up_status, status, due_at, source, sealed,
-        created_at, updated_at)
+        reported_by_id, reported_at, notified_to, follow_up_required, follow_up_status, status, due_at, source, dicom,
+        dicom_key, sealed, created_at, updated_at)
     values (
         s.organization, (ask->>'id')::uuid, s.id, (ask->>'reportId')::uuid, (ask->>'reportContentVersion')::integer,
         ask->>'severity', ask->>'category', ask->>'bodyPart', coalesce(ask->>'reportedBy', cx->>'actor'),
-        cx->>'actor', imaging.clock(),
+        -- What a file states nobody's token has reported.
+        case when ask->>'source' <> 'DICOM' then cx->>'actor' end, imaging.clock(),
         -- Who is told of every finding may read this one, as whoever is named.
         array(select told.who
                 from jsonb_array_elements_text(
@@ -55,7 +56,7 @@ begin
                order by min(told.place)),
         (ask->>'followUpRequired')::boolean, ask->>'followUpStatus', 'OPEN',
         imaging.clock() + make_interval(mins => (plan->>'acknowledgeWithinMinutes')::integer), ask->>'source',
-        ask->'sealed', imaging.clock(), imaging.clock())
+        nullif(ask->'dicom', 'null'), ask->>'key', ask->'sealed', imaging.clock(), imaging.clock())
     returning * into f;
 
     insert into imaging.escalations (organization, finding_id, level, kind, target_group, due_at)

@@ -16,11 +16,15 @@ begin
            received_at = coalesce(received_at, imaging.clock())
      where id = (ask->>'id')::uuid and reason is distinct from 'image_deleted'
        and (status in ('EXPECTED', 'EXPIRED')
-            -- Whoever took it up a moment ago is still at it.
-            or status = 'RECEIVED' and updated_at < imaging.clock() - interval '5 seconds')
+            -- Nobody is at it; or whoever took it up has had the time.
+            or status = 'RECEIVED' and (unreturned = 0 or updated_at < imaging.clock() - interval '5 seconds'))
     returning * into u;
     if found then
-        return imaging.done(jsonb_build_object('organization', u.organization, 'blob', u.blob, 'image', u.image_id));
+        return imaging.done(jsonb_build_object(
+            'organization', u.organization,
+            'blob', u.blob,
+            -- What was announced is what arrives, unless a person had to look at it first.
+            'image', case when u.announced_sop_instance_uid is not null and not ingest.is_decided(u) then u.image_id end));
     end if;
     select * into u from imaging.uploads where id = (ask->>'id')::uuid;
     if not found then

@@ -1,6 +1,8 @@
 //! From a blob to its DICOM header, by as few and as small reads as that takes.
 
-use domain::dicom::{Header, HeaderError, Reason, read_header};
+use domain::dicom::{
+    Header, HeaderError, Reason, StructuredReport, is_structured_report, read_header, read_structured_report,
+};
 use futures::lock::Mutex;
 use service::{
     Error, Result,
@@ -19,6 +21,8 @@ static ONE_LONG_HEADER: Mutex<()> = Mutex::new(());
 /// What was found in a blob.
 pub(crate) struct Read {
     pub header: Result<Box<Header>, Reason>,
+    /// What it states, if it is a structured report; a report whose header can be read may state what cannot.
+    pub report: Option<Result<StructuredReport, Reason>>,
     /// Size of the blob, in bytes.
     pub size: u64,
     pub content_md5: Option<String>,
@@ -27,11 +31,16 @@ pub(crate) struct Read {
 /// Reads a blob's header and makes sure that the file is complete; nothing when there is no such blob.
 pub(crate) async fn read(storage: &Storage, blob: &str) -> Result<Option<Read>> {
     let Some(first) = storage.read(blob, 0, FIRST - 1, None).await? else { return Ok(None) };
-    let header = examine(storage, blob, &first).await?;
-    Ok(Some(Read { header, size: first.total, content_md5: first.content_md5 }))
+    let (header, report) = match examine(storage, blob, &first).await? {
+        Ok((header, report)) => (Ok(header), report),
+        Err(reason) => (Err(reason), None),
+    };
+    Ok(Some(Read { header, report, size: first.total, content_md5: first.content_md5 }))
 }
 
-async fn examine(storage: &Storage, blob: &str, first: &Part) -> Result<Result<Box<Header>, Reason>> {
+type Examined = (Box<Header>, Option<Result<StructuredReport, Reason>>);
+
+async fn examine(storage: &Storage, blob: &str, first: &Part) -> Result<Result<Examined, Reason>> {
     let total = first.total;
     let mut prefix = first.bytes.to_vec();
     let mut alone = None;
@@ -64,12 +73,16 @@ async fn examine(storage: &Storage, blob: &str, first: &Part) -> Result<Result<B
             None => header.complete(total, &part(storage, blob, from, total, first).await?),
         };
         match complete {
-            Ok(()) => return Ok(Ok(Box::new(header))),
+            Ok(()) => break,
             Err(HeaderError::Refused(reason)) => return Ok(Err(reason)),
             Err(HeaderError::NeedMore { at_least }) if at_least > wanted => wanted = at_least,
             Err(HeaderError::NeedMore { .. }) => return Ok(Err(Reason::Truncated)),
         }
     }
+    // A report has no pixels: its header was all of it, and a long one is still read alone.
+    let is_report = is_structured_report(&header.facts.image.sop_class_uid);
+    let report = is_report.then(|| read_structured_report(&prefix).transpose()).flatten();
+    Ok(Ok((Box::new(header), report)))
 }
 
 /// The bytes `from` up to `to` of the same version of the blob.

@@ -17,22 +17,26 @@ begin
          where organization = u.organization and id = u.id
         returning * into u;
     elsif u.status = 'RECEIVED' then
-        u := ingest.conclude(cx, u, ask->>'status', ask->>'reason', '{}', null, null, (ask->>'size')::bigint, null);
+        u := ingest.conclude(cx, u, ask->>'status', ask->>'reason', '{}', null, null, ask);
     end if;
     return imaging.done(jsonb_build_object('settled', u.status));
 end
 $$;
 
--- ingest.conclude: write down what became of an upload
+-- ingest.conclude: write down what became of an upload; "stated" is what its file says of itself
 create or replace function ingest.conclude(
-    cx jsonb, u imaging.uploads, new_status text, why text, differing text[], image uuid, study uuid, bytes bigint, md5 text
+    cx jsonb, u imaging.uploads, new_status text, why text, differing text[], image uuid, study uuid, stated jsonb
 ) returns imaging.uploads
 language plpgsql volatile
 as $$
 begin
     update imaging.uploads
        set status = new_status, reason = why, unreturned = 0, differences = differing, image_id = coalesce(image, image_id),
-           study_id = coalesce(study, study_id), size = bytes, content_md5 = md5, updated_at = imaging.clock()
+           study_id = coalesce(study, study_id), size = (stated->>'size')::bigint, content_md5 = stated->>'contentMD5',
+           accession_number = stated->>'accessionNumber', study_instance_uid = stated->>'studyInstanceUID',
+           sop_instance_uid = stated->>'sopInstanceUID',
+           -- What a person decided was carried out, or was of no use; it does not hold for a later try.
+           resolution = case when new_status in ('STORED', 'DUPLICATE') then resolution end, updated_at = imaging.clock()
      where organization = u.organization and id = u.id
     returning * into u;
     perform audit.append(

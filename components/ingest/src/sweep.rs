@@ -1,6 +1,6 @@
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
-use domain::{UploadId, upload_of};
+use domain::{UploadId, offered_together, upload_of};
 use futures::{StreamExt, stream};
 use serde_json::{Value, json};
 use service::{Context, Error, Reply, Result, blob::Storage};
@@ -15,9 +15,10 @@ const MOST: usize = 100;
 const RECENT: usize = 2000;
 /// How many older uploads one call asks storage about.
 const OLDER: usize = 50;
-/// Up to how many recent uploads are asked about one by one; of more, storage lists the whole hour.
-const ONE_BY_ONE: usize = 32;
-/// How many pages of an hour's listing one call reads, of 5,000 names each.
+/// Up to how many recent uploads that were offered together are asked about one by one; of more, storage lists all of that
+/// minute.
+const ONE_BY_ONE: usize = 4;
+/// How many pages of a minute's listing one call reads, of 5,000 names each.
 const PAGES: usize = 20;
 
 /// Finds the uploads that have arrived and that no event announced, and files them: a bounded number a call.
@@ -33,15 +34,14 @@ pub(crate) async fn sweep(cx: &Context) -> Result<Reply> {
     }
 
     let storage = Storage::from_settings().await?;
-    let mut trouble = None;
     let mut arrived: Vec<UploadId> = received.iter().filter_map(|blob| upload_of(blob)).collect();
-    if recent.len() > ONE_BY_ONE {
-        arrived.extend(listed(storage, &recent).await?);
-    } else {
-        let looked = look(storage, &recent).await;
-        arrived.extend(looked.there);
-        trouble = looked.trouble;
+    let (many, few) = by_minute(&recent);
+    for (minute, expected) in many {
+        arrived.extend(listed(storage, minute, &expected).await?);
     }
+    let looked = look(storage, &few).await;
+    arrived.extend(looked.there);
+    let trouble = looked.trouble;
     let looked = look(storage, &older).await;
     arrived.extend(looked.there);
     if !looked.missing.is_empty() {
@@ -110,23 +110,28 @@ async fn look(storage: &Storage, blobs: &[&str]) -> Looked {
     looked
 }
 
-/// Those that storage has, by listing the hours that they were offered in.
-async fn listed(storage: &Storage, expected: &[&str]) -> Result<Vec<UploadId>> {
-    let wanted: HashSet<&str> = expected.iter().copied().collect();
-    let hours: BTreeSet<&str> =
-        expected.iter().filter_map(|blob| blob.rsplit_once('/')).map(|(hour, _)| hour).collect();
+/// The minutes of which so many uploads are awaited that storage had better list them, each with those; and the rest.
+fn by_minute<'a>(expected: &[&'a str]) -> (Vec<(&'a str, HashSet<&'a str>)>, Vec<&'a str>) {
+    let mut minutes: BTreeMap<&str, HashSet<&str>> = BTreeMap::new();
+    for blob in expected {
+        minutes.entry(offered_together(blob)).or_default().insert(blob);
+    }
+    let (many, few): (Vec<_>, Vec<_>) =
+        minutes.into_iter().partition(|(_, expected)| expected.len() > ONE_BY_ONE);
+    (many, few.into_iter().flat_map(|(_, expected)| expected).collect())
+}
+
+/// Those that storage has, by listing the minute that they were offered in.
+async fn listed(storage: &Storage, minute: &str, expected: &HashSet<&str>) -> Result<Vec<UploadId>> {
     let mut found = Vec::new();
-    for hour in hours {
-        let mut marker = None;
-        for _ in 0..PAGES {
-            let (names, next) = storage.list(&format!("{hour}/"), marker.as_deref()).await?;
-            found.extend(
-                names.iter().filter(|name| wanted.contains(name.as_str())).filter_map(|name| upload_of(name)),
-            );
-            marker = next;
-            if marker.is_none() {
-                break;
-            }
+    let mut marker = None;
+    for _ in 0..PAGES {
+        let (names, next) = storage.list(minute, marker.as_deref()).await?;
+        let there = names.iter().filter(|name| expected.contains(name.as_str()));
+        found.extend(there.filter_map(|name| upload_of(name)));
+        marker = next;
+        if marker.is_none() {
+            break;
         }
     }
     Ok(found)

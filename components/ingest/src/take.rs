@@ -1,13 +1,16 @@
 //! What is done with a blob that has arrived, however it was found. It is done once, however often it is found.
 
-use domain::{ImageId, IngestStatus, StudyId, UploadId};
+use domain::{ImageId, IngestStatus, UploadId};
 use serde_json::{Value, json};
 use service::{Context, Error, Result, blob::Storage, seal::Seal};
 
-use crate::{filing, header};
+use crate::{compare, filing::Filing, header, statements};
 
 /// Under what name ingest appears in the audit.
 const ACTOR: &str = "ingest";
+/// How often an image is offered for filing, each time with what was asked for the time before: its row, its study's, a
+/// comparison, and each again when somebody was faster.
+const TRIES: usize = 6;
 
 /// Reads the header of an upload's blob and files the image, or writes down why not. Answers what became of it, or
 /// nothing when no such upload was ever offered. What is transient is an error, and is tried again by event or sweep.
@@ -62,19 +65,34 @@ impl Arrival<'_> {
         };
 
         let seal = Seal::of(&self.organization).await?;
-        let file = async |image| {
-            let ask = filing::ask(self.upload, image, &read, header, &seal)?;
-            self.call("ingest.file", ask).await
-        };
-        let mut filed = file(announced.unwrap_or_else(ImageId::mint)).await?;
-        // Announced by another upload than this one: what is sealed has to be sealed for the image's own row.
-        if let Some(image) = text(&filed, "announced").and_then(|id| id.parse().ok()) {
-            filed = file(image).await?;
+        let image = announced.unwrap_or_else(ImageId::mint);
+        let mut filing = Filing::new(self.upload, image, &read, header, &seal)?;
+        match &read.report {
+            Some(Ok(report)) => {
+                filing.states(statements::stated(self.cx, &self.organization, report, &seal).await?);
+                if report.is_incomplete {
+                    filing.remarks("findings_read_in_part");
+                }
+            }
+            // It is filed, though nobody can tell what it states: a person has to read it.
+            Some(Err(_)) => filing.remarks("findings_not_read"),
+            None => {}
         }
-        if let Some(fill) = missing_of_patient(&filed, header, &seal)? {
-            self.call("studies.fill", fill).await?;
+        for _ in 0..TRIES {
+            let filed = self.call("ingest.file", filing.ask()).await?;
+            if let Some(image) = text(&filed, "announced").and_then(|id| id.parse().ok()) {
+                filing.is_image(image)?;
+            } else if let Some(study) = text(&filed, "fill").and_then(|id| id.parse().ok()) {
+                filing.fills(study)?;
+            } else if let Some(stored) = text(&filed, "compare") {
+                let same = compare::is_same(storage, &self.blob, &stored, read.size).await?;
+                filing.was_compared(&stored, same);
+            } else {
+                return Ok(text(&filed, "settled"));
+            }
         }
-        Ok(text(&filed, "settled"))
+        // Others change what it depends on: it is tried again.
+        Err(Error::Unavailable { what: "The study", cause: "an image could not be filed in time".to_owned() })
     }
 
     async fn settle(
@@ -89,21 +107,6 @@ impl Arrival<'_> {
 
     async fn call(&self, function: &str, ask: Value) -> Result<Value> {
         self.cx.call_as(ACTOR, &self.organization, function, ask).await
-    }
-}
-
-fn missing_of_patient(filed: &Value, header: &domain::dicom::Header, seal: &Seal) -> Result<Option<Value>> {
-    let missing: Vec<&str> = filed
-        .get("missing")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .collect();
-    let study: Option<StudyId> = text(filed, "study").and_then(|id| id.parse().ok());
-    match study {
-        Some(study) if !missing.is_empty() => filing::fill(study, &missing, &header.facts.patient, seal),
-        _ => Ok(None),
     }
 }
 

@@ -55,7 +55,7 @@ as $$
     with newly as (
         update imaging.uploads
            set image_id = image, study_id = study, announced_sop_instance_uid = sop_instance_uid, reason = null,
-               differences = '{}', unreturned = 0,
+               differences = '{}', unreturned = 0, resolution = null,
                status = case status when 'EXPECTED' then 'EXPECTED' else 'RECEIVED' end, updated_at = imaging.clock()
          where organization = cx->>'organization' and id = claimed and image_id is null
            and status in ('EXPECTED', 'RECEIVED', 'CONFLICT', 'EXPIRED')

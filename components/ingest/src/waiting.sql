@@ -10,12 +10,13 @@ declare
     older jsonb;
 begin
     perform imaging.enter(cx || '{"organization": "*"}');
-    -- Whoever took it up ended in the midst of it: tried again, later each time.
+    -- Nobody has taken it up yet; or whoever did ended in the midst of it: tried again, later each time.
     select coalesce(jsonb_agg(blob), '[]')
       into received
       from (select blob from imaging.uploads
              where status = 'RECEIVED'
-               and updated_at < imaging.clock() - interval '1 second' * greatest(5, power(2, least(unreturned, 10)))
+               and (unreturned = 0
+                    or updated_at < imaging.clock() - interval '1 second' * greatest(5, power(2, least(unreturned, 10))))
              order by updated_at
              limit (ask->>'received')::integer) as waiting;
 

@@ -1,4 +1,7 @@
-use domain::{ExternalId, Line, Modality, Moment, OrderId, Priority, Prose, Right, dicom::AccessionNumber};
+use domain::{
+    ExternalId, Line, Modality, Moment, OrderId, OrderStatus, Priority, Prose, Right, StudyStatus,
+    dicom::AccessionNumber,
+};
 use serde_json::{Value, json};
 use service::{Context, Error, Reply, Result};
 
@@ -54,6 +57,9 @@ pub(crate) async fn place(cx: &Context) -> Result<Reply> {
                 "contrastAllergy": contrast_allergy,
                 "scheduledAt": scheduled_at,
                 "sealed": sealed,
+                "followed": [OrderStatus::follow(StudyStatus::InProgress), OrderStatus::follow(StudyStatus::Completed)],
+                "settled": StudyStatus::SETTLED,
+                "beforeImages": StudyStatus::BEFORE_IMAGES,
             }),
         )
         .await?;

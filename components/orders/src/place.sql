@@ -1,4 +1,5 @@
--- orders.place: a new order; its accession number is the given one, or a new one
+-- orders.place: a new order; its accession number is the given one, or a new one. Images of a given one may have come
+-- before it: the study that they made is the order's from now on, and those that were held are filed.
 create or replace function orders.place(cx jsonb, ask jsonb) returns jsonb
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
@@ -7,12 +8,14 @@ declare
     accession text;
 begin
     perform imaging.enter(cx);
+    perform orders.lock_accession(cx->>'organization', ask->>'accessionNumber');
     loop
         accession := coalesce(ask->>'accessionNumber', imaging.issue_number('ACC-'));
         -- A study may have been given a number of its own by hand: it is not an order's any more.
         if not exists (
             select from imaging.studies s
              where s.organization = cx->>'organization' and s.accession_number = accession
+               and not (s.order_id is null and s.patient_id = ask->>'patientId')
         ) then
             insert into imaging.orders (
                 organization, id, order_number, accession_number, patient_id, provider_id, facility_id, priority,
@@ -36,6 +39,17 @@ begin
 
     perform audit.append(cx, 'order.place', 'order', placed.id, placed.version, array[placed.patient_id]);
     perform outbox.append(cx, 'order.placed', 'order', placed.id, placed.version);
+    if ask->>'accessionNumber' is not null then
+        perform studies.adopt(cx, placed, ask);
+        perform ingest.wake(cx, ask->>'accessionNumber', null);
+        select * into placed from imaging.orders where organization = placed.organization and id = placed.id;
+    end if;
     return imaging.done(orders.with_studies(placed));
 end
 $$;
+
+-- orders.lock_accession: of those that would make an order or a study of an accession number one comes after the other.
+-- It comes before all other locks.
+create or replace function orders.lock_accession(owner text, accession text) returns void
+language sql volatile
+as $$ select pg_advisory_xact_lock(hashtextextended('accession/' || owner || '/' || accession, 0)) $$;

@@ -27,7 +27,11 @@ impl Named {
         let text = |name: &str| body.get(name).and_then(Value::as_str);
         Self {
             patient: text("patientId").and_then(|patient| patient.try_into().ok()),
-            ids: ["orderId", "studyId", "reportId"].into_iter().filter_map(text).filter_map(id).collect(),
+            ids: ["orderId", "studyId", "imageId", "reportId"]
+                .into_iter()
+                .filter_map(text)
+                .filter_map(id)
+                .collect(),
         }
     }
 

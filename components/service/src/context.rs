@@ -11,7 +11,7 @@ use spin_sdk::http::Request;
 use crate::{
     Body, Error, FieldFault, Query, Result,
     attempt::{Attempt, Named},
-    auth, body, db, query,
+    auth, body, db, log, query,
     seal::Seal,
 };
 
@@ -71,12 +71,23 @@ impl Context {
         text(&self.headers, name)
     }
 
+    /// Whether a header was sent, be it one that is not text.
+    pub fn has_header(&self, name: &str) -> bool {
+        self.headers.contains_key(name)
+    }
+
     pub fn request_id(&self) -> &str {
         &self.request_id
     }
 
     pub(crate) fn route(&self) -> &str {
         &self.route
+    }
+
+    /// Writes a line into the log about a request that is answered with success and is of no use: what, and nothing that
+    /// it holds.
+    pub fn remark(&self, what: &'static str) {
+        log::remark(self, what);
     }
 
     /// Whose request it is, once that is known.

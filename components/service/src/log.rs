@@ -57,3 +57,9 @@ pub(crate) fn request(
         None => tracing::info!(method, route, status, duration_ms, request_id, organization, code, "request"),
     }
 }
+
+/// A line beside the request's own. What it says is written in the program, and so of nobody.
+pub(crate) fn remark(cx: &Context, what: &'static str) {
+    let (method, route, request_id) = (cx.method().as_str(), cx.route(), cx.request_id());
+    tracing::warn!(method, route, request_id, "{what}");
+}

@@ -10,14 +10,23 @@ as $$
      where organization = s.organization and id = s.id
 $$;
 
--- studies.receive: what an image that was kept does to its study, and through it to the order.
--- The caller holds the locks of both.
-create or replace function studies.receive(cx jsonb, s imaging.studies, image uuid, ask jsonb) returns void
+-- studies.lacks: whether a study lacks something of the patient that a file knows
+create or replace function studies.lacks(s imaging.studies, known jsonb) returns boolean
+language sql immutable
+as $$
+    select exists (select from jsonb_array_elements_text(coalesce(known, '[]')) as field where not s.sealed ? field)
+$$;
+
+-- studies.receive: what an image that was kept does to its study, and through it to the order. What the study lacks it
+-- takes from the file, and nothing else; of the patient nothing where a person had to decide whose image it is. The caller
+-- holds the locks of both.
+create or replace function studies.receive(cx jsonb, s imaging.studies, ask jsonb, decided boolean) returns void
 language plpgsql volatile
 as $$
 declare
     after imaging.studies;
     new_series boolean;
+    fill jsonb := case when not decided and ask->'fill'->>'study' = s.id::text then ask->'fill'->'sealed' end;
 begin
     select count(*) = 1 into new_series
       from (select from imaging.images kept
@@ -27,25 +36,37 @@ begin
     update imaging.studies
        set number_of_instances = number_of_instances + 1,
            number_of_series = number_of_series + new_series::integer,
-           study_instance_uid = case when study_instance_uid_issued then ask->>'studyInstanceUID' else study_instance_uid end,
+           -- A person may have put it here although there is a study of that UID.
+           study_instance_uid = case
+                when study_instance_uid_issued and not exists (
+                    select from imaging.studies other
+                     where other.organization = s.organization and other.study_instance_uid = ask->>'studyInstanceUID')
+                then ask->>'studyInstanceUID' else study_instance_uid end,
            study_instance_uid_issued = false,
+           modality = coalesce(ask->'joined'->>modality, modality),
            study_time = coalesce(study_time, ask->'study'->>'studyTime'),
            study_description = coalesce(study_description, ask->'study'->>'studyDescription'),
            performing_physician = coalesce(performing_physician, ask->'study'->>'performingPhysician'),
            operator_name = coalesce(operator_name, ask->'study'->>'operatorName'),
            institution_name = coalesce(institution_name, ask->'study'->>'institutionName'),
            station_name = coalesce(station_name, ask->'study'->>'stationName'),
-           status = case when ask->'beforeImages' ? status then 'IN_PROGRESS' else status end,
-           images_after_report_at = case when ask->'reported' ? status then imaging.clock() else images_after_report_at end
+           issuer_of_patient_id = coalesce(
+                issuer_of_patient_id, case when not decided then ask->>'issuerOfPatientId' end),
+           sealed = jsonb_strip_nulls(coalesce(fill, '{}')) || sealed,
+           patient_name_digest = coalesce(
+                patient_name_digest, case when fill is not null then ask->'patientNameDigests'->>0 end),
+           patient_birth_date_digest = coalesce(
+                patient_birth_date_digest, case when fill is not null then ask->'patientBirthDateDigests'->>0 end),
+           status = case when ask->'beforeImages' ? status then 'IN_PROGRESS' else status end
      where organization = s.organization and id = s.id
     returning * into after;
 
     -- The version counts changes of the study's own fields, and an image that arrives is not one.
-    if (after.study_instance_uid, after.study_time, after.study_description, after.performing_physician,
-        after.operator_name, after.institution_name, after.station_name, after.status)
+    if (after.study_instance_uid, after.modality, after.study_time, after.study_description, after.performing_physician,
+        after.operator_name, after.institution_name, after.station_name, after.sealed, after.status)
        is distinct from
-       (s.study_instance_uid, s.study_time, s.study_description, s.performing_physician,
-        s.operator_name, s.institution_name, s.station_name, s.status) then
+       (s.study_instance_uid, s.modality, s.study_time, s.study_description, s.performing_physician,
+        s.operator_name, s.institution_name, s.station_name, s.sealed, s.status) then
         update imaging.studies
            set version = version + 1, updated_at = imaging.clock()
          where organization = s.organization and id = s.id
@@ -56,32 +77,21 @@ begin
         perform orders.follow_study(cx, s.order_id, ask->'follow');
         perform outbox.append(cx, 'study.changed', 'study', s.id, after.version);
     end if;
-    if ask->'reported' ? s.status then
-        perform outbox.append(cx, 'study.images_after_report', 'study', s.id, after.version);
-    end if;
+    perform studies.tell_reader(cx, after, ask);
 end
 $$;
 
--- studies.fill: what only the file knew of the patient, sealed for the study that the file was filed under
-create or replace function studies.fill(cx jsonb, ask jsonb) returns jsonb
-language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
+-- studies.tell_reader: images came after the report was written: the study says so, and its reader is told
+create or replace function studies.tell_reader(cx jsonb, s imaging.studies, ask jsonb) returns void
+language plpgsql volatile
 as $$
-declare
-    s imaging.studies;
 begin
-    perform imaging.enter(cx);
-    update imaging.studies
-       set sealed = imaging.merge_sealed(ask->'sealed', sealed),
-           patient_name_digest = coalesce(patient_name_digest, ask->'patientNameDigests'->>0),
-           patient_birth_date_digest = coalesce(patient_birth_date_digest, ask->'patientBirthDateDigests'->>0),
-           version = version + 1,
-           updated_at = imaging.clock()
-     where organization = cx->>'organization' and id = (ask->>'id')::uuid
-       and not sealed ?& array(select jsonb_object_keys(ask->'sealed'))
-    returning * into s;
-    if found then
-        perform audit.append(cx, 'study.fill', 'study', s.id, s.version, array[s.patient_id]);
+    if not ask->'reported' ? s.status then
+        return;
     end if;
-    return imaging.done(null);
+    update imaging.studies
+       set images_after_report_at = imaging.clock()
+     where organization = s.organization and id = s.id;
+    perform outbox.append(cx, 'study.images_after_report', 'study', s.id, s.version);
 end
 $$;

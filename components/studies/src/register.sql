@@ -40,17 +40,7 @@ begin
     ) then
         accession := o.accession_number;
     end if;
-    -- A number that we issue may have been given to another order or study by hand: issue the next.
-    while accession is null loop
-        accession := imaging.issue_number('ACC-');
-        if exists (select from imaging.orders other
-                    where other.organization = o.organization and other.accession_number = accession)
-            or exists (select from imaging.studies other
-                        where other.organization = o.organization and other.accession_number = accession)
-        then
-            accession := null;
-        end if;
-    end loop;
+    accession := coalesce(accession, studies.issue_accession(o.organization));
 
     s := studies.add(cx, ask || jsonb_build_object(
         'accessionNumber', accession,
@@ -68,7 +58,28 @@ begin
     perform orders.follow_study(cx, o.id, ask->'follow');
     perform audit.append(cx, 'study.register', 'study', s.id, s.version, array[s.patient_id]);
     perform outbox.append(cx, 'study.registered', 'study', s.id, s.version);
+    perform ingest.wake(cx, s.accession_number, s.study_instance_uid);
     return imaging.done(studies.document(s));
+end
+$$;
+
+-- studies.issue_accession: a number for a study that was given none. One that was given to an order or a study by hand is
+-- passed over.
+create or replace function studies.issue_accession(owner text) returns text
+language plpgsql volatile
+as $$
+declare
+    issued text;
+begin
+    loop
+        issued := imaging.issue_number('ACC-');
+        exit when not exists (
+            select from imaging.orders o where o.organization = owner and o.accession_number = issued
+        ) and not exists (
+            select from imaging.studies s where s.organization = owner and s.accession_number = issued
+        );
+    end loop;
+    return issued;
 end
 $$;
 

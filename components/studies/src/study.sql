@@ -14,6 +14,7 @@ as $$
         'bodyPart', s.body_part,
         'numberOfSeries', s.number_of_series,
         'numberOfInstances', s.number_of_instances,
+        'imagesAfterReportAt', imaging.iso(s.images_after_report_at),
         'patientId', s.patient_id,
         'patientName', null,
         'patientDOB', null,

@@ -32,7 +32,7 @@ pub struct Hostile {
     pub verdict: Verdict,
 }
 
-/// Each kind of attack and damage once, of a few hundred bytes to half a megabyte.
+/// Each kind of attack and damage once, of a few hundred bytes to ten megabytes.
 pub fn all() -> Result<Vec<Hostile>> {
     let mut all = Vec::new();
     let mut add = |verdict, name, content| all.push(Hostile { name, content, verdict });
@@ -83,7 +83,18 @@ pub fn all() -> Result<Vec<Hostile>> {
         }
         wrapped(&dataset)?
     });
+    add(Verdict::Refused, "a million elements", wrapped(&elements_without_values(1_000_000)?)?);
+    add(Verdict::Refused, "a million elements, deflated", {
+        let dataset = write::deflate(&elements_without_values(1_000_000)?)?;
+        part10(&QUIET, Syntax::Deflated, CT, &uid(), &dataset)?
+    });
+    add(Verdict::Refused, "a million empty items", wrapped(&empty_items(1_000_000)?)?);
+    add(Verdict::Refused, "a million empty items, deflated", {
+        let dataset = write::deflate(&empty_items(1_000_000)?)?;
+        part10(&QUIET, Syntax::Deflated, CT, &uid(), &dataset)?
+    });
     add(Verdict::Refused, "a deflate bomb of zeros", deflate_bomb(512 << 20)?);
+    add(Verdict::Refused, "a deflate bomb in one text", deflate_bomb_of_text(512 << 20)?);
     add(Verdict::Refused, "a deflated stream cut short", {
         let content = instance().syntax(Syntax::Deflated).write()?;
         content.iter().take(content.len() - 60).copied().collect()
@@ -119,6 +130,8 @@ pub fn all() -> Result<Vec<Hostile>> {
 
     add(Verdict::Refused, "an executable for Linux in its preamble", executable(b"\x7fELF\x02\x01\x01")?);
     add(Verdict::Refused, "an executable for Windows in its preamble", executable(b"MZ\x90\x00\x03")?);
+    add(Verdict::Refused, "an executable for macOS in its preamble", executable(b"\xcf\xfa\xed\xfe")?);
+    add(Verdict::Refused, "a script in its preamble", executable(b"#!/bin/sh\nexec \"$0\"\n")?);
 
     add(
         Verdict::Either,
@@ -136,6 +149,16 @@ pub fn all() -> Result<Vec<Hostile>> {
         let odd = uid();
         let odd = if odd.len() % 2 == 1 { odd } else { odd + "1" };
         instance().element((0x0020, 0x000d), "UI", Value::Bytes(odd.into_bytes())).write()?
+    });
+    add(Verdict::Either, "pixels of odd length", {
+        instance().element((0x7fe0, 0x0010), "OB", Value::Bytes(vec![0; 511])).write()?
+    });
+    add(Verdict::Either, "an odd length within a sequence", {
+        let mut sequence = Vec::new();
+        let mut item = Vec::new();
+        write::element(&mut item, Syntax::ExplicitLittle, (0x0008, 0x1155), "UI", b"1.2.3")?;
+        write::item(&mut sequence, &item);
+        instance().element((0x0008, 0x1140), "SQ", Value::Bytes(sequence)).write()?
     });
     add(Verdict::Either, "tags out of order", {
         let mut dataset = identified()?;
@@ -258,6 +281,44 @@ pub fn deflate_bomb(inflated: usize) -> Result<Vec<u8>> {
         encoder.write_all(&zeros)?;
     }
     part10(&QUIET, Syntax::Deflated, CT, &uid(), &encoder.finish()?)
+}
+
+/// The same in one element that comes before the pixels.
+fn deflate_bomb_of_text(inflated: usize) -> Result<Vec<u8>> {
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
+    let mut head = head()?;
+    write::header(&mut head, Syntax::ExplicitLittle, (0x0009, 0x1001), "UT", u32::try_from(inflated)?)?;
+    encoder.write_all(&head)?;
+    let text = vec![b'x'; 1 << 20];
+    for _ in 0..inflated >> 20 {
+        encoder.write_all(&text)?;
+    }
+    encoder.write_all(&tail()?)?;
+    part10(&QUIET, Syntax::Deflated, CT, &uid(), &encoder.finish()?)
+}
+
+/// An image's identity and then private elements that say nothing, in the order that the standard wants.
+fn elements_without_values(count: u32) -> Result<Vec<u8>> {
+    // Of each group those that a creator may reserve (DICOM PS3.5 7.8.1).
+    const OF_A_GROUP: u32 = 0xf000;
+    let mut dataset = identified()?;
+    for index in 0..count {
+        let group = u16::try_from(0x0021 + 2 * (index / OF_A_GROUP))?;
+        let element = u16::try_from(0x1000 + index % OF_A_GROUP)?;
+        write::header(&mut dataset, Syntax::ExplicitLittle, (group, element), "LO", 0)?;
+    }
+    Ok(dataset)
+}
+
+/// An image's identity and then a sequence of items without anything in them.
+fn empty_items(count: u32) -> Result<Vec<u8>> {
+    let mut dataset = identified()?;
+    write::header(&mut dataset, Syntax::ExplicitLittle, (0x0040, 0x0275), "SQ", UNDEFINED)?;
+    for _ in 0..count {
+        write::item(&mut dataset, &[]);
+    }
+    dataset.extend(SEQUENCE_END);
+    Ok(dataset)
 }
 
 fn text_of_length(length: u16) -> Result<Vec<u8>> {

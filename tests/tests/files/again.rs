@@ -53,6 +53,50 @@ async fn another_content_under_the_same_uid_is_a_conflict_and_the_first_stays() 
 }
 
 #[tokio::test]
+async fn where_storage_knows_no_hash_the_bytes_themselves_are_compared() {
+    let hospital = Hospital::open().await;
+    let study = hospital.registered_study().await;
+    // Larger than what is compared at a time, and different in nothing but the last pixel.
+    let made = instance_of(&study).size(1100, 1100);
+    let file = made.write().unwrap();
+    let mut other = file.clone();
+    *other.last_mut().unwrap() ^= 1;
+    let first = hospital.receives(file.clone()).await;
+    assert_eq!(first["status"], "STORED", "{first}");
+
+    for (bytes, wanted) in [(&file, "DUPLICATE"), (&other, "CONFLICT")] {
+        let offered = hospital.technologist().post("/api/uploads", json!({"count": 1})).await.expect(201);
+        let upload = id(&offered["uploads"][0]).to_owned();
+        hospital.puts_in_blocks(&upload, bytes).await;
+        let again = hospital.settled(&upload).await;
+        assert_eq!(again["status"], wanted, "{again}");
+        assert_eq!(again["imageId"], first["imageId"]);
+        let known = format!("select content_md5 from imaging.uploads where id = '{upload}'");
+        assert_eq!(hospital.sql(&known).await, None);
+    }
+    let url = format!("/api/images/{}/url", first["imageId"].as_str().unwrap());
+    let url = hospital.radiologist().get(&url).await.expect(200)["url"].take();
+    assert!(hospital.fetch(url.as_str().unwrap()).await == file);
+}
+
+#[tokio::test]
+async fn the_same_file_many_times_at_once_is_one_image() {
+    let hospital = Hospital::open().await;
+    let study = hospital.registered_study().await;
+    let file = instance_of(&study).write().unwrap();
+
+    let uploads = futures::future::join_all((0..16).map(|_| hospital.uploads(file.clone()))).await;
+    let settled = futures::future::join_all(uploads.iter().map(|upload| hospital.settled(upload))).await;
+
+    let count = |status: &str| settled.iter().filter(|ingest| ingest["status"] == status).count();
+    assert_eq!((count("STORED"), count("DUPLICATE")), (1, 15), "{settled:?}");
+    assert!(settled.iter().all(|ingest| ingest["imageId"] == settled[0]["imageId"]), "{settled:?}");
+    let path = format!("/api/studies/{}", id(&study));
+    let read = hospital.radiologist().get(&path).await.expect(200)["study"].take();
+    assert_eq!((&read["numberOfSeries"], &read["numberOfInstances"]), (&json!(1), &json!(1)));
+}
+
+#[tokio::test]
 async fn an_instance_cannot_be_in_two_places() {
     let hospital = Hospital::open().await;
     let (study, other) = (hospital.registered_study().await, hospital.registered_study().await);

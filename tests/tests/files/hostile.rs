@@ -78,7 +78,12 @@ async fn a_hostile_file_ends_with_a_reason_and_harms_nobody() {
     2,000 nested sequences without lengths: QUARANTINED too_deep
     2,000 nested sequences with lengths: QUARANTINED too_deep
     10,000 sequences that never end: QUARANTINED too_deep
+    a million elements: QUARANTINED too_many_elements
+    a million elements, deflated: QUARANTINED too_many_elements
+    a million empty items: QUARANTINED too_many_elements
+    a million empty items, deflated: QUARANTINED too_many_elements
     a deflate bomb of zeros: QUARANTINED bomb
+    a deflate bomb in one text: QUARANTINED too_long
     a deflated stream cut short: QUARANTINED truncated
     a deflated stream of noise: QUARANTINED corrupt_deflate
     pixels before everything else: QUARANTINED missing_sop_class_uid
@@ -92,10 +97,14 @@ async fn a_hostile_file_ends_with_a_reason_and_harms_nobody() {
     an identifier that is a statement: QUARANTINED invalid_series_instance_uid
     an executable for Linux in its preamble: QUARANTINED polyglot
     an executable for Windows in its preamble: QUARANTINED polyglot
+    an executable for macOS in its preamble: QUARANTINED polyglot
+    a script in its preamble: QUARANTINED polyglot
     another instance in its meta information: CONFLICT no_order
     an unknown transfer syntax: CONFLICT no_order
     a value of odd length: CONFLICT no_order
     an identifier of odd length: CONFLICT no_order
+    pixels of odd length: CONFLICT no_order
+    an odd length within a sequence: CONFLICT no_order
     tags out of order: QUARANTINED out_of_order
     an element said twice: QUARANTINED out_of_order
     a value representation that does not exist: QUARANTINED truncated

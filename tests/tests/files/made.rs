@@ -36,6 +36,25 @@ async fn images_of_machines_without_a_real_file_are_filed() {
 }
 
 #[tokio::test]
+async fn a_study_that_holds_pet_and_ct_is_both_whichever_comes_first() {
+    let hospital = Hospital::open().await;
+
+    for (first, second) in [("PT", "CT"), ("CT", "PT")] {
+        let study = study_of(&hospital, first).await;
+        let mut shown = Vec::new();
+        for modality in [first, "SR", second, first] {
+            let ingest = hospital.receives(instance_of(&study).modality(modality).write().unwrap()).await;
+            assert_eq!(ingest["status"], "STORED", "{ingest}");
+            let path = format!("/api/studies/{}", tests::hospital::id(&study));
+            let read = hospital.technologist().get(&path).await.expect(200)["study"].take();
+            shown.push(read["modality"].as_str().unwrap().to_owned());
+            assert_eq!(read["order"]["modality"], first);
+        }
+        assert_eq!(shown, [first, first, "PET_CT", "PET_CT"]);
+    }
+}
+
+#[tokio::test]
 async fn every_transfer_syntax_is_read() {
     let hospital = Hospital::open().await;
     let study = study_of(&hospital, "CT").await;

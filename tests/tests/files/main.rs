@@ -3,10 +3,13 @@
 mod again;
 mod arrival;
 mod catalogue;
+mod findings;
 mod hostile;
+mod huge;
 mod large;
 mod made;
 mod matching;
 mod other_reader;
 mod real;
 mod reports;
+mod unscheduled;

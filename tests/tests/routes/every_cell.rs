@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::{Extent, Right, Role};
+use domain::{Extent, FindingRules, Right, Role};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::{
@@ -11,6 +11,7 @@ use tests::{
     actor::{critical_results, finding_of, report_of, study_of},
     contract::{Contract, Operation},
     hospital::{ct_chest, id},
+    reports,
 };
 
 /// The endpoints that take a person's token, each with the right to see what it is about and the right to act on it.
@@ -39,6 +40,7 @@ const ENDPOINTS: &str = "
     POST   /api/uploads                               image.upload     image.upload        here
     GET    /api/ingest                                image.upload     image.upload        list upload
     GET    /api/ingest/{uploadId}                     image.upload     image.upload        one
+    POST   /api/ingest/{uploadId}/resolve             upload.resolve   upload.resolve      one
     POST   /api/reports                               report.write     report.write        within
     GET    /api/reports/{reportId}                    report.read      report.read         one
     PATCH  /api/reports/{reportId}                    report.read      report.write        one
@@ -59,12 +61,17 @@ const ENDPOINTS: &str = "
     POST   /api/critical-findings/{findingId}/acknowledge  finding.read  finding.acknowledge  one
     POST   /api/critical-findings/{findingId}/decline finding.read     finding.acknowledge one
     GET    /api/audit-events                          audit.read       audit.read          here
+    GET    /api/finding-rules                         settings.administer  settings.administer  here
+    PUT    /api/finding-rules                         settings.administer  settings.administer  here
+    POST   /api/finding-rules/dry-run                 settings.administer  settings.administer  within
     GET    /api/settings/critical-results             settings.administer  settings.administer  here
     PUT    /api/settings/critical-results             settings.administer  settings.administer  here
+    GET    /api/settings/ingest                       settings.administer  settings.administer  here
+    PUT    /api/settings/ingest                       settings.administer  settings.administer  here
 ";
 
 /// Endpoints without a person's token: for everybody, or for machines with their key.
-const OPEN: [&str; 9] = [
+const OPEN: [&str; 10] = [
     "GET /",
     "GET /health",
     "GET /health/live",
@@ -72,6 +79,7 @@ const OPEN: [&str; 9] = [
     "GET /docs",
     "OPTIONS /events/blob",
     "POST /events/blob",
+    "POST /blob-created",
     "POST /tasks/sweep",
     "POST /tasks/seal",
 ];
@@ -127,6 +135,8 @@ struct Case {
     upload: String,
     report: Value,
     finding: Value,
+    /// The image that is a structured report.
+    stated: Value,
 }
 
 impl Case {
@@ -145,6 +155,7 @@ impl Case {
                 id(&registered["image"])
             ))
             .await;
+        let stated = stated(hospital, &service, &study).await;
         hospital.completes(&study).await;
         let report = radiologist.writes(report_of(&study)).await;
         radiologist.signs(&report).await.expect_status(200);
@@ -152,7 +163,7 @@ impl Case {
         let upload = registered["image"]["storageUrl"].as_str().unwrap().rsplit('/').next().unwrap();
         let upload = upload.trim_end_matches(".dcm").to_owned();
         let image = id(&registered["image"].take()).to_owned();
-        Self { order, study, image, upload, report, finding }
+        Self { order, study, image, upload, report, finding, stated }
     }
 
     fn fill(&self, path: &str) -> String {
@@ -201,10 +212,26 @@ impl Case {
             "PATCH /api/critical-findings/{findingId}" => json!({"notes": "Call the ward"}),
             "POST /api/critical-findings/{findingId}/acknowledge" => json!({}),
             "POST /api/critical-findings/{findingId}/decline" => json!({"reason": "Not on duty"}),
+            "PUT /api/finding-rules" => json!(FindingRules::default()),
+            "POST /api/finding-rules/dry-run" => json!({"imageId": self.stated}),
             "PUT /api/settings/critical-results" => critical_results(),
+            "PUT /api/settings/ingest" => json!({"unscheduledStudies": true, "patientIdIssuers": []}),
+            "POST /api/ingest/{uploadId}/resolve" => json!({"action": "RETRY"}),
             _ => return None,
         })
     }
+}
+
+/// A structured report that states nothing to act on: its image, once storage has announced it.
+async fn stated(hospital: &Hospital, service: &Actor, study: &Value) -> Value {
+    let offered = service.post("/api/uploads", json!({"count": 1})).await.expect(201);
+    let offer = &offered["uploads"][0];
+    let report = reports::about(study, "hemorrhage-absent").unwrap();
+    hospital.send(&offer["upload"], report).await.expect_status(201);
+    let url = offer["upload"]["url"].as_str().unwrap().split('?').next();
+    let event = json!({"eventType": "Microsoft.Storage.BlobCreated", "data": {"url": url}});
+    hospital.machine().post("/events/blob", json!([event])).await.expect_status(200);
+    service.get(&format!("/api/ingest/{}", id(offer))).await.expect(200)["ingest"]["imageId"].take()
 }
 
 fn instance(number: usize) -> Value {

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tests::{
     Actor, Hospital, Reply,
     contract::{Contract, Operation},
+    dicom,
     hospital::id,
 };
 
@@ -53,11 +54,17 @@ pub(crate) const ENDPOINTS: &str = "
     GET    /api/critical-findings/metrics
     GET    /api/critical-findings/study/{study}
     GET    /api/critical-findings/severity/HIGH
+    GET    /api/finding-rules
+    PUT    /api/finding-rules
+    POST   /api/finding-rules/dry-run
     GET    /api/settings/critical-results
     PUT    /api/settings/critical-results
     POST   /api/uploads
     GET    /api/ingest
     GET    /api/ingest/{upload}
+    POST   /api/ingest/{held}/resolve
+    GET    /api/settings/ingest
+    PUT    /api/settings/ingest
     GET    /api/audit-events
 ";
 
@@ -65,6 +72,7 @@ pub(crate) const ENDPOINTS: &str = "
 const OTHERS: &str = "
     POST    /events/blob
     OPTIONS /events/blob
+    POST    /blob-created
     POST    /tasks/sweep
     POST    /tasks/seal
     GET     /
@@ -101,7 +109,11 @@ pub(crate) fn body_for(method: &Method, path: &str, names: &Names) -> Value {
         ("POST", "/api/critical-findings") => tests::actor::finding_of(&names.study, "HIGH"),
         ("PATCH", "/api/critical-findings/{finding}") => json!({"followUpStatus": "ORDERED"}),
         ("POST", "/api/critical-findings/{finding}/decline") => json!({"reason": "Not mine"}),
+        ("PUT", "/api/finding-rules") => json!(domain::FindingRules::default()),
+        ("POST", "/api/finding-rules/dry-run") => json!({"imageId": names.stated}),
         ("PUT", "/api/settings/critical-results") => tests::actor::critical_results(),
+        ("PUT", "/api/settings/ingest") => json!({"unscheduledStudies": true, "patientIdIssuers": []}),
+        ("POST", "/api/ingest/{held}/resolve") => json!({"action": "REJECT"}),
         _ => json!({}),
     }
 }
@@ -109,11 +121,13 @@ pub(crate) fn body_for(method: &Method, path: &str, names: &Names) -> Value {
 /// Somebody who may use an endpoint.
 pub(crate) fn user_of(hospital: &Hospital, method: &Method, path: &str) -> Actor {
     match (method.as_str(), path) {
-        ("DELETE", "/api/images/{image}") => hospital.radiologist(),
+        ("DELETE", "/api/images/{image}") | ("POST", "/api/ingest/{held}/resolve") => hospital.radiologist(),
         (_, "/api/audit-events") => hospital.somebody("auditor"),
         (_, path) if path.starts_with("/api/reports") => hospital.radiologist(),
         ("POST" | "PATCH", path) if path.starts_with("/api/critical-findings/") => hospital.provider(),
-        (_, path) if path.starts_with("/api/settings/") => hospital.somebody("admin"),
+        (_, path) if path.starts_with("/api/settings/") || path.starts_with("/api/finding-rules") => {
+            hospital.somebody("admin")
+        }
         _ => hospital.service(),
     }
 }
@@ -124,10 +138,14 @@ pub(crate) struct Names {
     study: Value,
     image: String,
     upload: String,
+    /// Nobody ordered what it brought.
+    held: String,
     /// Nobody has signed it, and it is of another study.
     report: Value,
     /// Nobody has acknowledged it, and it need not be read back.
     finding: Value,
+    /// The image that is a structured report.
+    stated: String,
 }
 
 impl Names {
@@ -139,7 +157,9 @@ impl Names {
         let image = ingest["imageId"].as_str().unwrap().to_owned();
         let report = hospital.reports(&hospital.completed_study().await, "PRELIMINARY").await;
         let finding = hospital.finds(&study, "HIGH").await;
-        Self { order, study, image, upload: id(&ingest).to_owned(), report, finding }
+        let stated = id(&hospital.states(&study, "hemorrhage-absent").await).to_owned();
+        let held = id(&hospital.receives(dicom::instance().write().unwrap()).await).to_owned();
+        Self { order, study, image, upload: id(&ingest).to_owned(), held, report, finding, stated }
     }
 
     pub(crate) fn fill(&self, path: &str) -> String {
@@ -148,13 +168,16 @@ impl Names {
             .replace("{accession}", self.study["accessionNumber"].as_str().unwrap())
             .replace("{image}", &self.image)
             .replace("{upload}", &self.upload)
+            .replace("{held}", &self.held)
             .replace("{report}", id(&self.report))
             .replace("{finding}", id(&self.finding))
+            .replace("{stated}", &self.stated)
     }
 
     /// What each id is of, as it stands in a path.
     pub(crate) fn by_id(&self) -> std::collections::BTreeMap<String, &'static str> {
-        let named = ["{order}", "{study}", "{image}", "{upload}", "{report}", "{finding}"];
+        let named =
+            ["{order}", "{study}", "{image}", "{upload}", "{held}", "{report}", "{finding}", "{stated}"];
         named.into_iter().map(|name| (self.fill(name), name)).collect()
     }
 }
@@ -277,7 +300,9 @@ async fn another_organizations_things_are_not_there_whoever_asks() {
         for role in ["radiologist", "service"] {
             // What a role may do nowhere is refused before anybody looks whether it is there.
             let may = match (method.as_str(), path.as_str()) {
-                ("DELETE", "/api/images/{image}") => role == "radiologist",
+                ("DELETE", "/api/images/{image}") | ("POST", "/api/ingest/{held}/resolve") => {
+                    role == "radiologist"
+                }
                 ("POST" | "PATCH" | "DELETE", path)
                     if path.starts_with("/api/reports") || path.starts_with("/api/critical-findings") =>
                 {
@@ -651,8 +676,11 @@ async fn an_etag_is_the_version_of_what_was_read_or_changed() {
             && !path.ends_with("/url")
             && !path.ends_with("/versions/1")
             && !path.contains("/study/")
-            && !path.contains("{upload}");
-        if method == Method::DELETE || !(one || method == Method::POST && path != "/api/uploads") {
+            && !path.starts_with("/api/ingest/");
+        let made = method == Method::POST
+            && !["/api/uploads", "/api/finding-rules/dry-run"].contains(&path.as_str())
+            && !path.starts_with("/api/ingest/");
+        if method == Method::DELETE || !(one || made) {
             continue;
         }
         let request = user_of(&hospital, &method, &path).request(method.clone(), &names.fill(&path));

@@ -2,12 +2,14 @@
 
 mod about;
 mod audit_events;
+mod blob_created;
 mod break_glass;
 mod critical_findings;
 mod docs;
 mod events;
 mod every_cell;
 mod every_endpoint;
+mod finding_rules;
 mod health;
 mod idempotency;
 mod images;

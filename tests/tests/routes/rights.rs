@@ -51,6 +51,7 @@ const TABLE: &str = "
     offer uploads        here   403 403 201 201 201 403 403 403 403
     list ingests         here   403 403 200 200 200 403 403 403 403
     read an ingest       here   403 403 200 200 200 403 403 403 403
+    resolve an ingest    here   403 403 409 409 403 403 403 403 403
     announce an image    here   403 403 201 201 201 403 403 403 403
     announce an image    there  403 403 404 404 201 403 403 403 403
     list images          here   404 403 200 200 200 404 403 403 403
@@ -114,6 +115,9 @@ const TABLE: &str = "
     note follow-up       mine   200 403 403 200 403 403 403 403 403
     note follow-up       told   200 403 403 200 403 403 403 403 403
     read figures         here   200 403 200 200 200 403 200 200 403
+    read rules           here   403 403 403 403 403 403 200 200 403
+    change rules         here   403 403 403 403 403 403 200 200 403
+    try rules            here   403 403 403 403 403 403 422 422 403
     read settings        here   403 403 403 403 403 403 200 200 403
     change settings      here   403 403 403 403 403 403 200 200 403
 ";
@@ -258,6 +262,13 @@ async fn act(actor: &Actor, act: &str, place: &str, case: &Case) -> Reply {
         "decline" => actor.post(&format!("{finding}/decline"), json!({"reason": "Not mine"})).await,
         "note follow-up" => actor.patch(&finding, json!({"followUpStatus": "ORDERED"})).await,
         "read figures" => actor.get(&format!("{findings}/metrics")).await,
+        "resolve an ingest" => {
+            actor.post(&format!("/api/ingest/{}/resolve", case.upload), json!({"action": "REJECT"})).await
+        }
+        "read rules" => actor.get("/api/finding-rules").await,
+        "change rules" => actor.put("/api/finding-rules", json!({"rules": []})).await,
+        // It is no report: who may try rules is told so.
+        "try rules" => actor.post("/api/finding-rules/dry-run", json!({"imageId": case.image})).await,
         "read settings" => actor.get("/api/settings/critical-results").await,
         "change settings" => actor.put("/api/settings/critical-results", critical_results()).await,
         other => unreachable!("no such act: {other}"),

@@ -7,6 +7,7 @@ mod clock;
 mod database;
 mod guest;
 mod killed;
+mod load;
 mod overload;
 mod scanner;
 mod storage;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{
     operation::Operation,
     schema::{
-        Described, Member, Number, Time, changing, habit, list, nullable, object, one_of, optional,
+        Described, Member, Number, Time, changing, habit, list, nullable, object, one_of, optional, or_null,
         reference, required, sometimes, with,
     },
     shared::version,
@@ -31,6 +31,8 @@ fn finding() -> Vec<Member> {
         nullable::<Number>("reportContentVersion")
             .says("The report's content version when the finding was tied to it."),
         required::<String>("finding").like("Pulmonary embolism in the right lower lobe"),
+        Member::new("code", or_null(reference("Code")))
+            .says("Of a finding of a file: what it states in code."),
         required::<Severity>("severity"),
         required::<String>("category").like("PULMONARY_EMBOLISM"),
         nullable::<String>("bodyPart").like("CHEST"),
@@ -54,6 +56,8 @@ fn finding() -> Vec<Member> {
         required::<FindingStatus>("status"),
         required::<Time>("dueAt").says("By when it is to be acknowledged."),
         required::<FindingSource>("source"),
+        Member::new("dicom", or_null(reference("FindingOrigin")))
+            .says("Of a finding of a file: where it comes from."),
     ]
     .into_iter()
     .chain(version())

@@ -33,8 +33,15 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
             "data": {"description": "With `url`, the blob's, or `validationCode`."},
         },
     });
+    let invocation = json!({
+        "properties": {
+            "Data": {"description": "By the name of its binding, the message: an event or a list of them, or its text."},
+            "Metadata": {"description": "What Functions knows of the message; it is not read."},
+        },
+    });
     vec![
         ("Event", described(event, "One event of storage. What is none of ours is ignored.")),
+        ("Invocation", described(invocation, "What Functions hands over. What holds no event is done with.")),
         (
             "Health",
             object([
@@ -59,7 +66,7 @@ pub(super) fn operations_of_machines() -> Vec<Operation> {
     let event = || json!({"anyOf": [reference("Event"), list(json!({}))]});
     let example = json!([{
         "id": "1",
-        "topic": "/subscriptions/1/storageAccounts/imaging",
+        "topic": "/subscriptions/1/resourceGroups/1/providers/Microsoft.Storage/storageAccounts/imaging",
         "subject": "/blobServices/default/containers/medical-images/blobs/a.dcm",
         "eventType": "Microsoft.Storage.BlobCreated",
         "eventTime": "2026-01-02T07:08:09Z",
@@ -75,26 +82,52 @@ pub(super) fn operations_of_machines() -> Vec<Operation> {
         }
     }
     let taken = shared::success(object([
-        required::<Number>("accepted").says("How many came to something."),
-        required::<Number>("ignored").like(0),
+        required::<Number>("accepted").says("How many uploads were taken up."),
+        required::<Number>("ignored")
+            .like(0)
+            .says("How many events are none of ours, or the same once more."),
+        sometimes("left", Number::schema())
+            .like(40)
+            .says("How many uploads are left to the sweep: those beyond 200."),
     ]));
     let validated = object([required::<String>("validationResponse").like("512d38b6")]);
+    let invocation = json!({"Data": {"message": example.to_string()}, "Metadata": {}});
+    let invoked = object([
+        Member::new("Outputs", json!({"type": "object", "maxProperties": 0})),
+        Member::new("Logs", json!({"type": "array", "maxItems": 0})),
+        Member::new("ReturnValue", json!({"type": "null"})),
+    ]);
     vec![
         Operation::new("post", "/events/blob", "receiveBlobEvents")
             .says(
                 "Take up blobs that were created",
-                "In Event Grid's schema or as CloudEvents 1.0, one or many; a validation is answered.",
+                "In Event Grid's schema or as CloudEvents 1.0, one or many; a subscription to the account of this \
+                    service is validated. 503 when one of them has to be sent again, and then all may be.",
             )
             .for_machines()
             .takes_any(events.into())
             .replies(200, shared::json(json!({"anyOf": [taken, validated]}), None)),
         Operation::new("options", "/events/blob", "shakeHandsWithCloudEvents")
-            .says("Shake hands", "Of the CloudEvents webhook specification, section 4.")
+            .says(
+                "Shake hands",
+                "Of the CloudEvents webhook specification, section 4; 403 for an origin that is not expected.",
+            )
             .for_anybody()
-            .reply(200, "Anyone may deliver here who has the event key.", None)
+            .with("WebHookRequestOrigin")
+            .refuses(&[403])
+            .reply(200, "Events of this origin may be delivered here, with the event key.", None)
             .tells("WebHook-Allowed-Origin")
             .tells("WebHook-Allowed-Rate")
             .tells("Allow"),
+        Operation::new("post", "/blob-created", "receiveInvocation")
+            .says(
+                "Take up blobs that a queue announces",
+                "What Azure Functions asks of a custom handler for a queue trigger. Done, whatever the message is; 503 \
+                    when it has to be handed over again.",
+            )
+            .for_machines()
+            .may_take_any(content("application/json", reference("Invocation"), Some(&invocation)))
+            .replies(200, shared::json(invoked, None)),
         Operation::new("post", "/tasks/sweep", "sweepUploads")
             .says(
                 "Find uploads that no event announced",

@@ -2,6 +2,7 @@
 //! actions do: every reply that a test gets is held against it, and so is every route.
 
 mod audit;
+mod finding_rules;
 mod findings;
 mod images;
 mod ingest;
@@ -49,9 +50,16 @@ fn families() -> Vec<Family> {
         Family { tag: images::TAG, operations: images::operations() },
         Family { tag: reports::TAG, operations: reports::operations() },
         Family { tag: findings::TAG, operations: findings::operations() },
+        Family { tag: finding_rules::TAG, operations: finding_rules::operations() },
         Family { tag: ingest::TAG, operations: ingest::operations() },
         Family { tag: audit::TAG, operations: audit::operations() },
-        Family { tag: findings::SETTINGS, operations: findings::operations_on_settings() },
+        Family {
+            tag: findings::SETTINGS,
+            operations: findings::operations_on_settings()
+                .into_iter()
+                .chain(ingest::operations_on_settings())
+                .collect(),
+        },
         Family { tag: machines::SERVICE, operations: machines::operations_of_the_service() },
         Family { tag: machines::MACHINES, operations: machines::operations_of_machines() },
     ]
@@ -64,6 +72,7 @@ fn schemas() -> Value {
         images::schemas(),
         reports::schemas(),
         findings::schemas(),
+        finding_rules::schemas(),
         ingest::schemas(),
         audit::schemas(),
         machines::schemas(),

@@ -128,6 +128,12 @@ impl Operation {
         self.refuses(&[413, 415, 422])
     }
 
+    /// A body that may be anything, and is done with.
+    pub(super) fn may_take_any(mut self, content: Value) -> Self {
+        self.body = Some(json!({"content": content}));
+        self
+    }
+
     /// Success: the data of the reply.
     pub(super) fn answers(self, status: u16, data: impl IntoIterator<Item = Member>) -> Self {
         let content = shared::json(shared::success(object(data)), None);
@@ -183,7 +189,8 @@ impl Operation {
         self
     }
 
-    fn refuses(mut self, statuses: &[u16]) -> Self {
+    /// Refusals that others share.
+    pub(super) fn refuses(mut self, statuses: &[u16]) -> Self {
         self.refusals.extend(statuses);
         self
     }

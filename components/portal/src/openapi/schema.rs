@@ -4,8 +4,9 @@
 use domain::{
     About, Amendment, AuditOutcome, BirthDate, Count, DeclineId, ExternalId, FindingId, FindingSource,
     FindingStatus, FirstStatus, Group, ImageId, IngestStatus, Macros, Modality, Moment, OrderId, OrderStatus,
-    Priority, RangeEnd, Recipients, ReportId, ReportStatus, Severity, StudyId, StudyStatus, Text, UploadId,
-    dicom::{AccessionNumber, PersonName, Uid},
+    Priority, RangeEnd, Recipients, ReportId, ReportStatus, Resolution, RuleId, RuleSeverity, Severity,
+    StudyId, StudyStatus, Text, UploadId,
+    dicom::{AccessionNumber, CadOutcome, CadType, Completion, PersonName, Uid, Verification},
 };
 use serde_json::{Map, Value, json};
 
@@ -215,6 +216,16 @@ impl Described for Uid {
     }
 }
 
+impl Described for RuleId {
+    fn schema() -> Value {
+        json!({"type": "string", "pattern": "^[a-z0-9-]{1,64}$"})
+    }
+
+    fn example() -> Value {
+        json!("acr-category-1")
+    }
+}
+
 impl Described for Moment {
     fn schema() -> Value {
         json!({
@@ -300,6 +311,9 @@ macro_rules! enumerations {
 enumerations! {
     Amendment,
     AuditOutcome,
+    CadOutcome,
+    CadType,
+    Completion,
     FindingSource,
     FindingStatus,
     FirstStatus,
@@ -308,8 +322,11 @@ enumerations! {
     OrderStatus,
     Priority,
     ReportStatus,
+    Resolution,
+    RuleSeverity,
     Severity,
     StudyStatus,
+    Verification,
 }
 
 impl Described for Modality {

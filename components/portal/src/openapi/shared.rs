@@ -139,6 +139,12 @@ pub(super) fn parameters() -> Value {
             json!({"type": "string", "minLength": 1, "pattern": "^(\\*|(W/)?\"[0-9]{1,18}\"( *, *(W/)?\"[0-9]{1,18}\")*)$"}),
             "\"1\"",
         ),
+        "WebHookRequestOrigin": in_header(
+            "WebHook-Request-Origin",
+            "Who wants to deliver: a name that is expected, else 403.",
+            String::schema(),
+            "eventgrid.azure.net",
+        ),
         "IdempotencyKey": in_header(
             "Idempotency-Key",
             "Lets the POST be sent again: for a day, the same key and body are answered as the first success was.",

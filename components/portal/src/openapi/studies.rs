@@ -34,6 +34,9 @@ pub(super) fn study() -> Vec<Member> {
         required::<String>("bodyPart").like("CHEST"),
         required::<Number>("numberOfSeries").says("Counted from the images that are stored."),
         required::<Number>("numberOfInstances").like(240).says("Counted from the images that are stored."),
+        nullable::<Time>("imagesAfterReportAt")
+            .like(Value::Null)
+            .says("When images came last after its report was written: its reader has to look again."),
         required::<String>("patientId").like("MRN-1"),
         nullable::<String>("patientName").like("Doe^Jane").says("As DICOM writes it."),
         nullable::<Time>("patientDOB").like("1970-02-03T00:00:00.000Z"),

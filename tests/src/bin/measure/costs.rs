@@ -156,7 +156,8 @@ async fn files(hospital: &Hospital) -> Result<()> {
     Ok(())
 }
 
-fn event(offer: &Value) -> Value {
+/// What storage says when the blob of an upload was created, as a CloudEvent.
+pub(crate) fn event(offer: &Value) -> Value {
     let url = offer["upload"]["url"].as_str().and_then(|url| url.split('?').next());
     json!({"type": "Microsoft.Storage.BlobCreated", "specversion": "1.0", "id": id(offer), "source": "/storage",
         "data": {"url": url}})

@@ -67,9 +67,15 @@ fn start_ms(log: &str) -> Option<u64> {
 
 /// Bytes of memory that the host holds now.
 pub(crate) fn resident(hospital: &Hospital) -> Result<u64> {
+    memory(hospital, "VmRSS")
+}
+
+/// Bytes of memory that the host holds now, or has held at most: `VmRSS` or `VmHWM` (proc(5)).
+pub(crate) fn memory(hospital: &Hospital, figure: &str) -> Result<u64> {
     let process = hospital.host.pid().context("the host runs")?;
     let status =
         fs::read_to_string(format!("/proc/{process}/status")).context("this machine has no /proc")?;
-    let kibibytes = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
+    let kibibytes = status.lines().find_map(|line| line.strip_prefix(figure)?.strip_prefix(':'));
+    let kibibytes = kibibytes.with_context(|| figure.to_owned())?;
     Ok(kibibytes.trim().trim_end_matches(" kB").parse::<u64>()? * 1024)
 }

@@ -1,7 +1,9 @@
 //! What the service costs: the figures that it has to keep to, measured on this machine, all in one run.
 //!
-//!     cargo measure                     # everything, a few minutes
+//!     cargo measure                     # everything but the load, a few minutes
 //!     cargo measure --only reads        # one part of it
+//!     cargo measure --only load         # 20,000 images, undisturbed: more minutes
+//!     cargo measure --only trouble      # the same while everything fails
 //!
 //! The load comes from this process and stays on this machine. What it is compared with is a native program of the same
 //! dependencies (`baseline.rs`), in a process of its own as the host is, on the same database, in alternating rounds.
@@ -9,6 +11,9 @@
 mod baseline;
 mod costs;
 mod footprint;
+mod gateways;
+mod hostile;
+mod ingest;
 mod load;
 mod overload;
 mod reads;
@@ -25,7 +30,7 @@ struct Arguments {
     #[command(subcommand)]
     role: Option<Role>,
 
-    /// Which parts to measure; all of them when not given
+    /// Which parts to measure; all of them but the load when not given
     #[arg(long, value_enum)]
     only: Vec<Part>,
 
@@ -45,9 +50,17 @@ struct Arguments {
     #[arg(long)]
     manifest: Option<PathBuf>,
 
-    /// Images to upload
+    /// Images to upload, and to file for each line of `ingest`
     #[arg(long, default_value_t = 200)]
     images: usize,
+
+    /// Studies of the load
+    #[arg(long, default_value_t = 200)]
+    studies: usize,
+
+    /// Images of each study of the load
+    #[arg(long, default_value_t = 100)]
+    instances: usize,
 }
 
 #[derive(Debug, Subcommand)]
@@ -63,12 +76,20 @@ enum Part {
     Reads,
     /// From the end of an upload to the stored image
     Uploads,
+    /// Images a second from the blob to the stored image, how that splits, and what a native program does
+    Ingest,
     /// Round trips and bytes of each request
     Costs,
+    /// Time and memory that hostile files take
+    Hostile,
     /// Memory, sizes and start
     Footprint,
     /// Ten times as much as can be served
     Overload,
+    /// Many studies from eight gateways while people read; only when asked for
+    Load,
+    /// The same while the host is killed, Postgres restarted, and storage too busy; only when asked for
+    Trouble,
 }
 
 fn main() -> Result<()> {
@@ -91,12 +112,23 @@ async fn measure(arguments: &Arguments) -> Result<()> {
     if asked(Part::Uploads) {
         uploads::measure(arguments.images).await?;
     }
+    if asked(Part::Ingest) {
+        ingest::measure(arguments.images).await?;
+    }
+    if asked(Part::Hostile) {
+        hostile::measure().await?;
+    }
     if asked(Part::Reads) {
         let manifest = arguments.manifest.as_deref();
         reads::measure(manifest, arguments.clients, arguments.rounds, arguments.seconds).await?;
     }
     if asked(Part::Overload) {
         overload::measure(arguments.seconds).await?;
+    }
+    for (part, is_troubled) in [(Part::Load, false), (Part::Trouble, true)] {
+        if arguments.only.contains(&part) {
+            gateways::measure(arguments.studies, arguments.instances, is_troubled).await?;
+        }
     }
     Ok(())
 }

@@ -186,6 +186,15 @@ async fn every_endpoint_leaves_what_it_did_and_what_it_refused() {
     GET /api/critical-findings/severity/HIGH
       finding.list finding MRN-1
       refused: finding.read finding
+    GET /api/finding-rules
+      settings.read settings
+      refused: settings.administer settings
+    PUT /api/finding-rules
+      settings.change settings
+      refused: settings.administer settings
+    POST /api/finding-rules/dry-run
+      image.dry_run image/{stated} MRN-1
+      refused: settings.administer settings
     GET /api/settings/critical-results
       settings.read settings
       refused: settings.administer settings
@@ -201,6 +210,15 @@ async fn every_endpoint_leaves_what_it_did_and_what_it_refused() {
     GET /api/ingest/{upload}
       upload.read upload/{upload} MRN-1
       refused: image.upload upload/{upload} MRN-1
+    POST /api/ingest/{held}/resolve
+      upload.read upload/{held} + upload.resolve upload/{held}
+      refused: upload.resolve upload/{held}
+    GET /api/settings/ingest
+      settings.read settings
+      refused: settings.administer settings
+    PUT /api/settings/ingest
+      settings.change settings
+      refused: settings.administer settings
     GET /api/audit-events
       audit.list audit
       refused: audit.read audit

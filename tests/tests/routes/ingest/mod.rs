@@ -1,2 +1,3 @@
 mod list;
 mod read;
+mod resolve;

@@ -1,1 +1,2 @@
 mod critical_results;
+mod ingest;

@@ -7,7 +7,7 @@ alter table imaging.findings
     add column dicom_key text,
     add constraint findings_dicom check (
         (source = 'DICOM') = (dicom is not null) and (source = 'DICOM') = (dicom_key is not null)),
-    add constraint findings_once unique (organization, dicom_key);
+    add constraint findings_once unique (organization, study_id, dicom_key);
 
 -- An organization's domain::FindingRules, in every version that was ever in force. The newest is.
 create table imaging.finding_rules (

@@ -149,6 +149,7 @@ REFUSED_BY_STATE = {
     ],
     "changeStudy": [("reason", "is required for this step")],
     "moveStudy": [("reason", "is required for this step")],
+    "resolveIngest": [("studyId", "is not a study of this organization")],
     "registerImage": [
         ("studyId", "must be "),
         ("storageUrl", "is not an upload of this organization that still waits"),

@@ -43,7 +43,8 @@ begin
             select coalesce(jsonb_agg(
                         (stated.finding - 'key') || jsonb_build_object('alreadyRaised', exists (
                             select from imaging.findings f
-                             where f.organization = i.organization and f.dicom_key = stated.finding->>'key'))
+                             where f.organization = i.organization and f.study_id = i.study_id
+                               and f.dicom_key = stated.finding->>'key'))
                         order by stated.place), '[]')
               from jsonb_array_elements(ask->'raised') with ordinality as stated(finding, place))));
 end

@@ -16,6 +16,9 @@ const FIRST: u64 = 63 * 1024;
 /// Longer headers than this are read one at a time: a few of the longest would not fit in memory together.
 const LONG: u64 = 1024 * 1024;
 
+/// What storage takes in one piece (Put Blob, 5,000 MiB). Whatever is longer did not come by the way that was offered.
+const LARGEST: u64 = 5_000 << 20;
+
 static ONE_LONG_HEADER: Mutex<()> = Mutex::new(());
 
 /// What was found in a blob.
@@ -31,11 +34,24 @@ pub(crate) struct Read {
 /// Reads a blob's header and makes sure that the file is complete; nothing when there is no such blob.
 pub(crate) async fn read(storage: &Storage, blob: &str) -> Result<Option<Read>> {
     let Some(first) = storage.read(blob, 0, FIRST - 1, None).await? else { return Ok(None) };
-    let (header, report) = match examine(storage, blob, &first).await? {
+    let examined = match refused_unread(&first) {
+        Some(reason) => Err(reason),
+        None => examine(storage, blob, &first).await?,
+    };
+    let (header, report) = match examined {
         Ok((header, report)) => (Ok(header), report),
         Err(reason) => (Err(reason), None),
     };
     Ok(Some(Read { header, report, size: first.total, content_md5: first.content_md5 }))
+}
+
+/// What storage itself says of a blob that speaks against it. Of which kind it is was the client's word: one of pages costs
+/// nothing, however long it is said to be.
+fn refused_unread(first: &Part) -> Option<Reason> {
+    if !first.is_block_blob {
+        return Some(Reason::NotABlockBlob);
+    }
+    (first.total > LARGEST).then_some(Reason::TooLarge)
 }
 
 type Examined = (Box<Header>, Option<Result<StructuredReport, Reason>>);

@@ -89,6 +89,8 @@ pub struct Part {
     pub etag: String,
     /// The MD5 of the whole, in base64, as storage checked it; none if storage does not keep one.
     pub content_md5: Option<String>,
+    /// Of the kind that is written once and as a whole; others may be written to after they were read.
+    pub is_block_blob: bool,
 }
 
 impl Storage {
@@ -316,6 +318,8 @@ impl Answer {
             total: self.total().unwrap_or(whole),
             etag: self.header("etag").unwrap_or_default().to_owned(),
             content_md5: self.header(md5).map(str::to_owned),
+            // Of what could not be read, an empty one, nothing is said, and nothing is wrong with that.
+            is_block_blob: self.header("x-ms-blob-type").is_none_or(|kind| kind == "BlockBlob"),
         }
     }
 }

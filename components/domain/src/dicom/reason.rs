@@ -24,6 +24,10 @@ pub enum HeaderError {
 pub enum Reason {
     #[error("The file is empty.")]
     Empty,
+    #[error("The file was not sent as a block blob.")]
+    NotABlockBlob,
+    #[error("The file is larger than what storage takes in one piece.")]
+    TooLarge,
     #[error(
         "The file is not DICOM: it has neither the DICM prefix nor a data set that starts as an image's does."
     )]
@@ -72,6 +76,8 @@ impl Reason {
     pub const fn code(self) -> &'static str {
         match self {
             Self::Empty => "empty",
+            Self::NotABlockBlob => "not_a_block_blob",
+            Self::TooLarge => "too_large",
             Self::NotDicom => "not_dicom",
             Self::Polyglot => "polyglot",
             Self::Directory => "directory",

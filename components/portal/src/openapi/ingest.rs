@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::{
     operation::Operation,
     schema::{
-        Described, Member, Number, Time, list, nullable, object, optional, reference, required, sometimes,
-        with,
+        Described, Member, Number, Time, described, list, nullable, object, one_of, optional, reference,
+        required, sometimes, with,
     },
 };
 
@@ -53,28 +53,37 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
         ("Ingest", object(ingest())),
         (
             "WholeIngest",
-            object(ingest().into_iter().chain([
-                sometimes("upload", reference("Upload")).says("A fresh URL, while it may still be sent."),
-                sometimes(
-                    "file",
-                    object([
-                        required::<String>("url").like("https://example.org/medical-images/a.dcm?sig=…"),
-                        required::<Time>("expiresAt"),
-                    ]),
-                )
-                .says("Of a conflict, for who may decide about it: where to look at the file."),
-            ])),
+            object(
+                ingest().into_iter().chain([
+                    sometimes("upload", reference("Upload")).says("A fresh URL, while it may still be sent."),
+                    sometimes(
+                        "file",
+                        object([
+                            required::<String>("url").like("https://example.org/medical-images/a.dcm?sig=…"),
+                            required::<Time>("expiresAt"),
+                        ]),
+                    )
+                    .says("Of a conflict, for who may decide about it: where to look at the file."),
+                ]),
+            ),
         ),
         (
             "IngestResolution",
-            object([
-                required::<Resolution>("action").like("REJECT").says(
-                    "`ATTACH` files it under the study that `studyId` names, `ACCEPT` where it was found to belong, \
-                     each whatever speaks against it; `REJECT` files it nowhere and keeps the bytes; `RETRY` takes it \
-                     up as if it had just arrived.",
-                ),
-                optional::<StudyId>("studyId").says("Of `ATTACH` alone, which needs it."),
-            ]),
+            described(
+                json!({"anyOf": [
+                    object([
+                        Member::new("action", one_of(&[Resolution::Attach])),
+                        required::<StudyId>("studyId"),
+                    ]),
+                    object([Member::new(
+                        "action",
+                        one_of(&[Resolution::Accept, Resolution::Reject, Resolution::Retry]),
+                    )]),
+                ]}),
+                "`ATTACH` files it under the study that `studyId` names, `ACCEPT` where it was found to belong, each \
+                 whatever speaks against it; `REJECT` files it nowhere and keeps the bytes; `RETRY` takes it up as if it \
+                 had just arrived.",
+            ),
         ),
         ("NewIngestSettings", object(settings())),
         (

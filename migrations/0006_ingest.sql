@@ -3,10 +3,11 @@
 
 alter table imaging.uploads
     -- As the file states them: a late order or study finds by these what waits for it.
+    add column patient_id text,
     add column accession_number text,
     add column study_instance_uid text,
     add column sop_instance_uid text,
-    -- {"action", "studyId"}: what a person decided, in force when the upload is taken up the next time.
+    -- {"action", "studyId", "reasons", …}: what a person decided, in force whenever the upload is taken up until the next.
     add column resolution jsonb;
 
 create index uploads_in_conflict on imaging.uploads (organization, accession_number) where status = 'CONFLICT';

@@ -3,13 +3,15 @@ create or replace function images.lock_instance(organization text, sop_instance_
 language sql volatile
 as $$ select pg_advisory_xact_lock(hashtextextended(organization || '/' || sop_instance_uid, 0)) $$;
 
--- images.is_stored: whether an instance is there
-create or replace function images.is_stored(owner text, instance_uid text) returns boolean
+-- images.stands_elsewhere: whether an instance, for which a study is to be made, is in another one: stored, or announced, and
+-- nobody has decided against that
+create or replace function images.stands_elsewhere(u imaging.uploads, ask jsonb) returns boolean
 language sql stable
 as $$
     select exists (
         select from imaging.images i
-         where i.organization = owner and i.sop_instance_uid = instance_uid and i.status = 'STORED')
+         where i.organization = u.organization and i.sop_instance_uid = ask->>'sopInstanceUID'
+           and (i.status = 'STORED' or not ingest.is_decided(u)))
 $$;
 
 -- images.is_same: whether a stored image has the bytes that arrived; null when only a reader of both can tell, whose verdict
@@ -42,10 +44,10 @@ begin
     select * into i from imaging.images
      where organization = s.organization and sop_instance_uid = ask->>'sopInstanceUID'
        for update;
-    if found and i.study_id <> s.id then
+    -- Who announced an image may have been wrong about its study or series: a person says so.
+    if found and i.study_id <> s.id and (i.status = 'STORED' or not ingest.is_decided(u)) then
         return jsonb_build_object('conflict', array['studyInstanceUID'], 'image', i.id);
     end if;
-    -- Who announced an image may have been wrong about its series: a person says so.
     if found and i.series_instance_uid <> ask->>'seriesInstanceUID'
         and (i.status = 'STORED' or not ingest.is_decided(u))
     then
@@ -57,7 +59,7 @@ begin
             return jsonb_build_object('compare', i.blob);
         elsif is_same then
             return jsonb_build_object('duplicate', i.id);
-        elsif u.resolution->>'action' is distinct from 'ACCEPT' then
+        elsif not ingest.waives(u, 'instance_exists') or u.resolution->>'former' is distinct from i.upload_id::text then
             return jsonb_build_object('conflict', array['content'], 'image', i.id);
         end if;
         replaced := i.upload_id;
@@ -85,6 +87,7 @@ begin
        set upload_id = excluded.upload_id,
            blob = excluded.blob,
            status = 'STORED',
+           study_id = excluded.study_id,
            series_instance_uid = excluded.series_instance_uid,
            sop_class_uid = excluded.sop_class_uid,
            transfer_syntax_uid = excluded.transfer_syntax_uid,

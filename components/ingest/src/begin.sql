@@ -10,7 +10,8 @@ begin
     -- What ends the component each time it is taken up is not taken up for ever.
     update imaging.uploads
        set status = 'QUARANTINED', reason = 'repeatedly_failed', updated_at = imaging.clock()
-     where id = (ask->>'id')::uuid and status = 'RECEIVED' and unreturned >= 8;
+     where id = (ask->>'id')::uuid and status = 'RECEIVED' and unreturned >= 8
+       and updated_at < imaging.clock() - interval '5 seconds';
     update imaging.uploads
        set status = 'RECEIVED', attempts = attempts + 1, unreturned = unreturned + 1, updated_at = imaging.clock(),
            received_at = coalesce(received_at, imaging.clock())

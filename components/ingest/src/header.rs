@@ -48,7 +48,7 @@ pub(crate) async fn read(storage: &Storage, blob: &str) -> Result<Option<Read>> 
 /// What storage itself says of a blob that speaks against it. Of which kind it is was the client's word: one of pages costs
 /// nothing, however long it is said to be.
 fn refused_unread(first: &Part) -> Option<Reason> {
-    if !first.is_block_blob {
+    if !first.is_sent_whole {
         return Some(Reason::NotABlockBlob);
     }
     (first.total > LARGEST).then_some(Reason::TooLarge)

@@ -12,7 +12,7 @@ begin
         return imaging.refuse('not_found');
     end if;
     perform audit.append(
-        cx, 'upload.read', 'upload', u.id, null, audit.patients_of(u.organization, array[u.study_id]));
+        cx, 'upload.read', 'upload', u.id, null, audit.patients_of(u.organization, array[u.study_id]) || u.patient_id);
     return imaging.done(ingest.document(u) || jsonb_build_object(
         'awaited', u.status = 'EXPECTED' and u.expires_at > imaging.clock()));
 end

@@ -22,7 +22,14 @@ pub(crate) async fn resolve(cx: &Context, upload: UploadId) -> Result<Reply> {
     caller
         .once(
             "ingest.resolve",
-            json!({"id": upload, "action": action, "studyId": study, "from": action.of()}),
+            json!({
+                "id": upload,
+                "action": action,
+                "studyId": study,
+                "studies": caller.reach_of(Right::ReadStudies),
+                "facilityId": caller.caller.facilities.first(),
+                "from": action.of(),
+            }),
         )
         .await
         .map_err(|error| explain(error, action))?;

@@ -6,6 +6,7 @@ as $$
 declare
     action text := ask->>'action';
     u imaging.uploads;
+    i imaging.images;
 begin
     perform imaging.enter(cx);
     select * into u from imaging.uploads
@@ -18,12 +19,16 @@ begin
         return imaging.refuse('transition', jsonb_build_object('current', u.status, 'reason', u.reason));
     end if;
     if action = 'ATTACH' and not exists (
-        select from imaging.studies s where s.organization = u.organization and s.id = (ask->>'studyId')::uuid
+        select from imaging.studies s
+         where s.organization = u.organization and s.id = (ask->>'studyId')::uuid
+           and imaging.reaches(ask->'studies', s.facility_id, s.provider_id, s.patient_id)
     ) then
         return imaging.refuse('invalid', '{"field": "studyId", "message": "is not a study of this organization"}');
     end if;
-    -- An instance is in one study and one series: what says otherwise cannot stand beside what is stored.
-    if action in ('ATTACH', 'ACCEPT') and u.reason = 'instance_exists'
+    -- An instance is in one study and one series: what says otherwise cannot stand beside what is stored. What is only
+    -- announced gives way.
+    select * into i from imaging.images where organization = u.organization and id = u.image_id and status = 'STORED';
+    if found and action in ('ATTACH', 'ACCEPT') and u.reason = 'instance_exists'
         and not (action = 'ACCEPT' and u.differences = array['content'])
     then
         return imaging.refuse('instance_exists');
@@ -38,14 +43,17 @@ begin
     else
         update imaging.uploads
            set status = 'RECEIVED', reason = null, differences = '{}', unreturned = 0,
-               resolution = jsonb_strip_nulls(jsonb_build_object('action', action, 'studyId', ask->'studyId')),
+               -- It holds for what the person knew: why the upload was held, and which bytes stood in its way.
+               resolution = jsonb_strip_nulls(jsonb_build_object(
+                    'action', action, 'studyId', ask->'studyId', 'former', i.upload_id, 'facilityId', ask->'facilityId',
+                    'reasons', case when action = 'ACCEPT' then coalesce(u.resolution->'reasons', '[]') || to_jsonb(u.reason) end)),
                updated_at = imaging.clock()
          where organization = u.organization and id = u.id
         returning * into u;
     end if;
     perform audit.append(
         cx, 'upload.resolve', 'upload', u.id, null,
-        audit.patients_of(u.organization, array[u.study_id, (ask->>'studyId')::uuid]), null,
+        audit.patients_of(u.organization, array[u.study_id, (ask->>'studyId')::uuid]) || u.patient_id, null,
         jsonb_build_object('action', action));
     return imaging.done(ingest.document(u));
 end

@@ -54,6 +54,8 @@ begin
     values (
         cx->>'organization', coalesce(newest.version, 0) + 1, ask->'document', cx->>'actor', imaging.clock())
     returning * into newest;
+    -- What waits may be welcome now.
+    perform ingest.wake(cx, null, null);
     perform audit.append(cx, 'settings.change', 'settings', null, newest.version, '{}', null, '{"of": "ingest"}');
     return imaging.done(ingest.settings_document(newest, null));
 end

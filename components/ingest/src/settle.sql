@@ -33,15 +33,13 @@ begin
     update imaging.uploads
        set status = new_status, reason = why, unreturned = 0, differences = differing, image_id = coalesce(image, image_id),
            study_id = coalesce(study, study_id), size = (stated->>'size')::bigint, content_md5 = stated->>'contentMD5',
-           accession_number = stated->>'accessionNumber', study_instance_uid = stated->>'studyInstanceUID',
-           sop_instance_uid = stated->>'sopInstanceUID',
-           -- What a person decided was carried out, or was of no use; it does not hold for a later try.
-           resolution = case when new_status in ('STORED', 'DUPLICATE') then resolution end, updated_at = imaging.clock()
+           patient_id = stated->>'patientId', accession_number = stated->>'accessionNumber', study_instance_uid = stated->>'studyInstanceUID',
+           sop_instance_uid = stated->>'sopInstanceUID', updated_at = imaging.clock()
      where organization = u.organization and id = u.id
     returning * into u;
     perform audit.append(
         cx, 'upload.' || lower(new_status), 'upload', u.id, null,
-        audit.patients_of(u.organization, array[u.study_id]));
+        audit.patients_of(u.organization, array[u.study_id]) || u.patient_id);
     return u;
 end
 $$;

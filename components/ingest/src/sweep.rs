@@ -36,12 +36,16 @@ pub(crate) async fn sweep(cx: &Context) -> Result<Reply> {
     let storage = Storage::from_settings().await?;
     let mut arrived: Vec<UploadId> = received.iter().filter_map(|blob| upload_of(blob)).collect();
     let (many, few) = by_minute(&recent);
+    let mut trouble = None;
     for (minute, expected) in many {
-        arrived.extend(listed(storage, minute, &expected).await?);
+        match listed(storage, minute, &expected).await {
+            Ok(there) => arrived.extend(there),
+            Err(error) => trouble = Some(error),
+        }
     }
     let looked = look(storage, &few).await;
     arrived.extend(looked.there);
-    let trouble = looked.trouble;
+    let trouble = trouble.or(looked.trouble);
     let looked = look(storage, &older).await;
     arrived.extend(looked.there);
     if !looked.missing.is_empty() {

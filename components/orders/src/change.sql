@@ -39,6 +39,9 @@ begin
 
     if o.status = 'CANCELLED' then
         perform studies.cancel_without_images(cx, o.id, ask->'studies');
+    elsif ask ? 'status' then
+        -- It may be open again.
+        perform ingest.wake(cx, o.accession_number, null);
     end if;
     perform audit.append(
         cx, coalesce(ask->>'act', 'order.change'), 'order', o.id, o.version, array[o.patient_id],

@@ -48,7 +48,8 @@ begin
 end
 $$;
 
--- orders.lock_accession: of those that would make an order or a study of an accession number one comes after the other.
+-- orders.lock_accession: of those that would make an order or a study of an accession number, or of a Study Instance UID, one
+-- comes after the other.
 -- It comes before all other locks.
 create or replace function orders.lock_accession(owner text, accession text) returns void
 language sql volatile

@@ -89,8 +89,9 @@ pub struct Part {
     pub etag: String,
     /// The MD5 of the whole, in base64, as storage checked it; none if storage does not keep one.
     pub content_md5: Option<String>,
-    /// Of the kind that is written once and as a whole; others may be written to after they were read.
-    pub is_block_blob: bool,
+    /// Of the kind that is written once and as a whole, and sent by the client itself. Others may be written to after they were
+    /// read, and of a copy storage has checked no hash.
+    pub is_sent_whole: bool,
 }
 
 impl Storage {
@@ -319,7 +320,8 @@ impl Answer {
             etag: self.header("etag").unwrap_or_default().to_owned(),
             content_md5: self.header(md5).map(str::to_owned),
             // Of what could not be read, an empty one, nothing is said, and nothing is wrong with that.
-            is_block_blob: self.header("x-ms-blob-type").is_none_or(|kind| kind == "BlockBlob"),
+            is_sent_whole: self.header("x-ms-blob-type").is_none_or(|kind| kind == "BlockBlob")
+                && self.header("x-ms-copy-id").is_none(),
         }
     }
 }

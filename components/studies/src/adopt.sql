@@ -19,7 +19,7 @@ begin
     if not found then
         return;
     end if;
-    if not ask->'beforeImages' ? s.status then
+    if not ask->'beforeImages' ? s.status and s.status <> 'CANCELLED' then
         perform orders.follow_study(cx, o.id, ask->'followed'->0);
     end if;
     if ask->'settled' ? s.status then

@@ -59,12 +59,17 @@ language plpgsql volatile
 as $$
 declare
     s imaging.studies;
+    locked_order uuid;
 begin
-    perform from imaging.orders o
+    select o.id into locked_order from imaging.orders o
       join imaging.studies mine on mine.organization = o.organization and mine.order_id = o.id
      where mine.organization = cx->>'organization' and mine.id = locked
        for update of o;
     select * into s from imaging.studies where organization = cx->>'organization' and id = locked for update;
+    -- An order has taken the study on in the meantime: whoever asks again finds it so.
+    if s.order_id is distinct from locked_order then
+        raise exception 'the study has got an order' using errcode = 'serialization_failure';
+    end if;
     return s;
 end
 $$;

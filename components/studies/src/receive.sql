@@ -18,14 +18,15 @@ as $$
 $$;
 
 -- studies.receive: what an image that was kept does to its study, and through it to the order. What the study lacks it
--- takes from the file, and nothing else; of the patient nothing where a person had to decide whose image it is. The caller
--- holds the locks of both.
+-- takes from the file, and nothing else; and nothing at all from one that a person had to put there. The caller holds the locks
+-- of both.
 create or replace function studies.receive(cx jsonb, s imaging.studies, ask jsonb, decided boolean) returns void
 language plpgsql volatile
 as $$
 declare
     after imaging.studies;
     new_series boolean;
+    said jsonb := case when not decided then ask->'study' end;
     fill jsonb := case when not decided and ask->'fill'->>'study' = s.id::text then ask->'fill'->'sealed' end;
 begin
     select count(*) = 1 into new_series
@@ -36,20 +37,16 @@ begin
     update imaging.studies
        set number_of_instances = number_of_instances + 1,
            number_of_series = number_of_series + new_series::integer,
-           -- A person may have put it here although there is a study of that UID.
            study_instance_uid = case
-                when study_instance_uid_issued and not exists (
-                    select from imaging.studies other
-                     where other.organization = s.organization and other.study_instance_uid = ask->>'studyInstanceUID')
-                then ask->>'studyInstanceUID' else study_instance_uid end,
-           study_instance_uid_issued = false,
+                when study_instance_uid_issued and not decided then ask->>'studyInstanceUID' else study_instance_uid end,
+           study_instance_uid_issued = study_instance_uid_issued and decided,
            modality = coalesce(ask->'joined'->>modality, modality),
-           study_time = coalesce(study_time, ask->'study'->>'studyTime'),
-           study_description = coalesce(study_description, ask->'study'->>'studyDescription'),
-           performing_physician = coalesce(performing_physician, ask->'study'->>'performingPhysician'),
-           operator_name = coalesce(operator_name, ask->'study'->>'operatorName'),
-           institution_name = coalesce(institution_name, ask->'study'->>'institutionName'),
-           station_name = coalesce(station_name, ask->'study'->>'stationName'),
+           study_time = coalesce(study_time, said->>'studyTime'),
+           study_description = coalesce(study_description, said->>'studyDescription'),
+           performing_physician = coalesce(performing_physician, said->>'performingPhysician'),
+           operator_name = coalesce(operator_name, said->>'operatorName'),
+           institution_name = coalesce(institution_name, said->>'institutionName'),
+           station_name = coalesce(station_name, said->>'stationName'),
            issuer_of_patient_id = coalesce(
                 issuer_of_patient_id, case when not decided then ask->>'issuerOfPatientId' end),
            sealed = jsonb_strip_nulls(coalesce(fill, '{}')) || sealed,

@@ -9,6 +9,10 @@ declare
     faults jsonb;
 begin
     perform imaging.enter(cx);
+    -- What comes for it at this moment finds it, or is found waiting.
+    perform orders.lock_accession(cx->>'organization', accession);
+    perform orders.lock_accession(
+        cx->>'organization', case when not (ask->>'studyInstanceUIDIssued')::boolean then ask->>'studyInstanceUID' end);
     select * into o from imaging.orders
      where organization = cx->>'organization' and id = (ask->>'orderId')::uuid
        for update;

@@ -235,3 +235,46 @@ async fn a_patient_id_of_another_issuer_is_another_patients() {
     let nobodys = file(instance().text((0x0010, 0x0021), "LO", "CLINIC"));
     assert_eq!(hospital.receives(nobodys).await["reason"], "another_patient");
 }
+
+#[tokio::test]
+async fn one_decision_about_images_of_a_study_is_enough() {
+    let hospital = Hospital::open().await;
+    let scanner = uid();
+    let sent = || file(instance().accession(ACCESSION).study(&scanner));
+    let held =
+        [hospital.receives(sent()).await, hospital.receives(sent()).await, hospital.receives(sent()).await];
+    let path = format!("/api/ingest/{}/resolve", id(&held[0]));
+
+    hospital.technologist().post(&path, json!({"action": "ACCEPT"})).await.expect_status(200);
+
+    for held in &held {
+        assert_eq!(hospital.settled(id(held)).await["status"], "STORED");
+    }
+}
+
+#[tokio::test]
+async fn what_waits_is_filed_once_the_organization_wants_it() {
+    let hospital = Hospital::open().await;
+    let held = hospital.receives(file(instance())).await;
+    assert_eq!(held["reason"], "no_order", "{held}");
+    wants(&hospital, true, &[]).await;
+    assert_eq!(hospital.settled(id(&held)).await["status"], "STORED");
+}
+
+#[tokio::test]
+async fn images_that_are_sent_for_no_facility_wait_for_somebody_who_has_one() {
+    let hospital = open().await;
+    let gateway = hospital.somebody_with("service", |claims| claims.facility_ids.clear());
+    let offered = gateway.post("/api/uploads", json!({"count": 1})).await.expect(201);
+    let offer = &offered["uploads"][0];
+    hospital.send(&offer["upload"], file(instance())).await.expect_status(201);
+    let held = hospital.settled(id(offer)).await;
+    assert_eq!((&held["status"], &held["reason"]), (&json!("CONFLICT"), &json!("no_facility")));
+
+    let path = format!("/api/ingest/{}/resolve", id(&held));
+    hospital.technologist().post(&path, json!({"action": "ACCEPT"})).await.expect_status(200);
+
+    let stored = hospital.settled(id(&held)).await;
+    assert_eq!(stored["status"], "STORED", "{stored}");
+    study(&hospital, &stored["studyId"]).await;
+}

@@ -24,7 +24,7 @@ pub enum HeaderError {
 pub enum Reason {
     #[error("The file is empty.")]
     Empty,
-    #[error("The file was not sent as a block blob.")]
+    #[error("The file was not sent as a block blob, or is a copy of another.")]
     NotABlockBlob,
     #[error("The file is larger than what storage takes in one piece.")]
     TooLarge,

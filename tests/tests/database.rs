@@ -558,6 +558,7 @@ async fn no_function_shows_or_touches_what_is_another_organizations() {
 
         // Two organizations' uploads never have one id.
         hospital.execute("delete from imaging.uploads where organization = 'org-2'").await;
+        hospital.execute("delete from imaging.finding_rules where organization = 'org-2'").await;
         // The same document does act for the organization whose things it names, or this would prove nothing.
         let own = call(&mut service, function, "org-1", ask).await;
         let shows = secrets.iter().any(|secret| own.to_string().contains(secret))

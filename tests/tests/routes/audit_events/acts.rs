@@ -211,7 +211,7 @@ async fn every_endpoint_leaves_what_it_did_and_what_it_refused() {
       upload.read upload/{upload} MRN-1
       refused: image.upload upload/{upload} MRN-1
     POST /api/ingest/{held}/resolve
-      upload.read upload/{held} + upload.resolve upload/{held}
+      upload.read upload/{held} MRN-1 + upload.resolve upload/{held} MRN-1
       refused: upload.resolve upload/{held}
     GET /api/settings/ingest
       settings.read settings

@@ -76,6 +76,7 @@ async fn what_speaks_against_an_image_is_accepted_by_a_person() {
     assert_eq!((verdict(&accepted), &accepted["studyId"]), ("STORED -".to_owned(), &registered["id"]));
 
     // Another UID than the images that are there have.
+    assert_eq!(verdict(&hospital.receives(file(instance_of(&registered))).await), "STORED -");
     let held = hospital.receives(file(instance_of(&registered).study(&uid()))).await;
     assert_eq!(verdict(&held), "CONFLICT another_study studyInstanceUID");
     let before = study(&hospital, &registered).await;
@@ -84,7 +85,7 @@ async fn what_speaks_against_an_image_is_accepted_by_a_person() {
     let after = study(&hospital, &registered).await;
     assert_eq!(
         (&after["studyInstanceUID"], &after["numberOfInstances"]),
-        (&before["studyInstanceUID"], &json!(2))
+        (&before["studyInstanceUID"], &json!(3))
     );
 
     // A study that was given up: it stays so.

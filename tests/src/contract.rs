@@ -151,7 +151,8 @@ impl Contract {
         if !content.contains_key(content_type) {
             return Err(format!("its content type is {content_type:?}"));
         }
-        let body = if content_type == "application/json" { &reply.body } else { &json!(reply.text) };
+        let is_json = content_type == "application/json" || content_type.ends_with("+json");
+        let body = if is_json { &reply.body } else { &json!(reply.text) };
         self.fits(&format!("{response_at}/content/{}/schema", escape(content_type)), body)
     }
 

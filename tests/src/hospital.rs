@@ -167,12 +167,22 @@ impl Hospital {
 
     /// Asks again and again until there is an answer.
     pub async fn wait_for<T>(&self, what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
+        self.wait_for_long(PATIENCE, what, ask).await
+    }
+
+    /// The same for what takes longer.
+    pub async fn wait_for_long<T>(
+        &self,
+        patience: Duration,
+        what: &str,
+        ask: impl AsyncFn() -> Option<T>,
+    ) -> T {
         let began = Instant::now();
         loop {
             if let Some(answer) = ask().await {
                 return answer;
             }
-            assert!(began.elapsed() < PATIENCE, "waited {PATIENCE:?} for {what}\n{}", self.log());
+            assert!(began.elapsed() < patience, "waited {patience:?} for {what}\n{}", self.log());
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -299,6 +309,20 @@ impl Hospital {
     /// The radiologist finds something on a study: the finding.
     pub async fn finds(&self, study: &Value, severity: &str) -> Value {
         self.radiologist().raises(finding_of(study, severity)).await
+    }
+
+    /// A message about a finding was given up, as the database is told: the delivery's id. How that comes is for other tests.
+    pub async fn gives_up_telling(&self, finding: &Value) -> String {
+        let insert = format!(
+            "insert into imaging.deliveries (organization, id, event_id, channel, topic, resource, resource_id,
+                    finding_id, recipient, state, attempts, due_at, last_code, created_at)
+             select organization, imaging.issue_id(clock_timestamp()), id, 'NOTIFICATION', topic, resource, resource_id,
+                    resource_id, 'dr-1', 'DEAD', 1, now(), '422', now()
+               from imaging.outbox where topic = 'finding.raised' and resource_id = '{}'
+             returning id::text",
+            id(finding)
+        );
+        self.sql(&insert).await.expect("an event of the finding")
     }
 
     /// One more image of a registered study arrives, and is filed: the image.

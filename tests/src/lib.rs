@@ -5,7 +5,9 @@
 pub mod actor;
 pub mod contract;
 pub mod dicom;
+pub mod dispatch;
 pub mod door;
+pub mod fhir;
 pub mod files;
 pub mod hospital;
 pub mod load;
@@ -13,6 +15,7 @@ pub mod logs;
 pub mod planted;
 pub mod processor;
 pub mod python;
+pub mod receiver;
 pub mod reply;
 pub mod reports;
 pub mod storage;

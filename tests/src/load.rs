@@ -298,7 +298,7 @@ async fn sends(ward: Arc<Ward>, gateway: usize, actor: Actor, announce: Unbounde
             let is_announced =
                 ward.studies[study].registered.is_some() && number % ANNOUNCED == ANNOUNCED - 1;
             share.push((study, number, is_announced));
-            if (study * load.instances + number) % SENT_AGAIN == 0 {
+            if (study * load.instances + number).is_multiple_of(SENT_AGAIN) {
                 share.push((study, number, false));
             }
         }
@@ -314,7 +314,7 @@ async fn sends(ward: Arc<Ward>, gateway: usize, actor: Actor, announce: Unbounde
                 false => offers.next().expect("an upload for each")["upload"].take(),
             };
             puts(&ward, &actor, &http, &upload, study.file(*number).write().expect("a DICOM file")).await;
-            if ward.sent.fetch_add(1, SeqCst) % UNTOLD != 0 {
+            if !ward.sent.fetch_add(1, SeqCst).is_multiple_of(UNTOLD) {
                 announce.unbounded_send(blob_url(&upload).to_owned()).expect("somebody delivers");
             }
         }

@@ -5,7 +5,7 @@ use std::fmt;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
-use crate::contract;
+use crate::{contract, fhir};
 
 pub struct Reply {
     pub status: u16,
@@ -23,6 +23,7 @@ impl Reply {
         let asked = contract::Asked::of(&request);
         let reply = Self::from(http.execute(request).await.expect("the service answers")).await;
         contract::hold(&asked, &reply);
+        fhir::hold(&reply);
         reply
     }
 
@@ -58,6 +59,20 @@ impl Reply {
         assert_eq!(self.body["status"], "error", "{self}");
         assert_eq!(self.body["code"], code, "{self}");
         assert!(self.body["requestId"].as_str().is_some_and(|id| !id.is_empty()), "{self}");
+    }
+
+    /// The code of a failure that is told as an OperationOutcome, and each of its issues, a line each.
+    #[track_caller]
+    pub fn expect_outcome(&self, status: u16, code: &str) -> String {
+        self.expect_status(status);
+        assert_eq!(self.body["resourceType"], "OperationOutcome", "{self}");
+        let issues = self.body["issue"].as_array().cloned().unwrap_or_default();
+        assert!(issues.iter().all(|issue| issue["details"]["coding"][0]["code"] == code), "{self}");
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        issues
+            .iter()
+            .map(|issue| format!("{} {}\n", text(&issue["code"]), text(&issue["diagnostics"])))
+            .collect()
     }
 
     /// Something that the service needs is out of reach, and the caller is told when to come again.

@@ -133,6 +133,7 @@ async fn output_of(mut command: Command) -> String {
 async fn given(hospital: &Hospital, role: &str) -> Value {
     let (mut orders, mut studies, mut images, mut uploads) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let (mut reports, mut findings, mut completed) = (Vec::new(), Vec::new(), Vec::new());
+    let mut deliveries = Vec::new();
     let (service, technologist, radiologist) =
         (hospital.service(), hospital.technologist(), hospital.radiologist());
     for number in 0..THINGS {
@@ -157,6 +158,7 @@ async fn given(hospital: &Hospital, role: &str) -> Value {
         let finding = radiologist.post("/api/critical-findings", finding_of(&read, severity)).await;
         let finding = finding.expect(201)["finding"].take();
         reports.push(id(&report).to_owned());
+        deliveries.push(hospital.gives_up_telling(&finding).await);
         findings.push(id(&finding).to_owned());
         completed.push(id(&read).to_owned());
     }
@@ -176,6 +178,7 @@ async fn given(hospital: &Hospital, role: &str) -> Value {
             "uploadId": uploads,
             "reportId": reports,
             "findingId": findings,
+            "deliveryId": deliveries,
             "registerStudy.orderId": orders,
             "writeReport.studyId": completed,
             "raiseFinding.studyId": completed,

@@ -153,8 +153,8 @@ async fn row_level_security_is_forced_on_every_table() {
     .await;
     assert_eq!(open, Vec::<String>::new());
 
-    // The ways past the own organization are those of the tasks that work across all of them: to the uploads, and to the
-    // events, which they read only. The batches that seal the events are nobody's, and say nothing of anybody.
+    // The ways past the own organization are those of the tasks that work across all of them: to the uploads, to what is to
+    // be told or to go, and to the audit's events, which they read only. The batches that seal the events are nobody's, and say nothing of anybody.
     let policies = texts(
         &mut admin,
         "select distinct policyname || ': ' || qual
@@ -166,6 +166,11 @@ async fn row_level_security_is_forced_on_every_table() {
     every_organization: (imaging.organization() = '*'::text) on audit_batches, all
     every_organization: (imaging.organization() = '*'::text) on audit_events, select
     every_organization: (imaging.organization() = '*'::text) on audit_patients, select
+    every_organization: (imaging.organization() = '*'::text) on deliveries, all
+    every_organization: (imaging.organization() = '*'::text) on escalations, all
+    every_organization: (imaging.organization() = '*'::text) on idempotency_keys, all
+    every_organization: (imaging.organization() = '*'::text) on outbox, all
+    every_organization: (imaging.organization() = '*'::text) on removals, all
     every_organization: (imaging.organization() = '*'::text) on uploads, all
     everybody: true on audit_batches, select
     everybody: true on clock_shift, all
@@ -260,6 +265,11 @@ struct Planted {
     found: String,
     /// Another, for the function that leaves none as it was.
     taken: String,
+    /// Events that nobody has worked yet.
+    events: [String; 2],
+    /// A message that was given up, and one that is on its way.
+    dead: String,
+    sent: String,
 }
 
 async fn plant(hospital: &Hospital) -> Planted {
@@ -294,6 +304,22 @@ async fn plant(hospital: &Hospital) -> Planted {
     hospital
         .execute(&format!("update imaging.uploads set status = 'RECEIVED' where id = '{received}'"))
         .await;
+    let dead = hospital.gives_up_telling(&json!({"id": found})).await;
+    let sent = hospital.gives_up_telling(&json!({"id": found})).await;
+    // What was raised is told by itself; from then on nothing happens here.
+    hospital.machine().post("/tasks/dispatch", json!({})).await.expect_status(200);
+    let waiting = "select count(*)::text from imaging.outbox where state = 'PENDING'";
+    hospital
+        .wait_for("the events to be worked", async || hospital.sql(waiting).await.filter(|left| left == "0"))
+        .await;
+    let pending = "update imaging.deliveries set state = 'PENDING', due_at = now() + interval '1 hour'";
+    hospital.execute(&format!("{pending} where id = '{sent}'")).await;
+    let mut events = [const { String::new() }; 2];
+    for event in &mut events {
+        let insert = "insert into imaging.outbox (organization, topic, resource, resource_id, due_at, created_at)
+            values ('org-1', 'finding.raised', 'finding', $1, now() + interval '1 hour', now()) returning id::text";
+        *event = hospital.sql(&insert.replace("$1", &format!("'{found}'"))).await.unwrap();
+    }
     let upload = technologist.get("/api/ingest?status=EXPECTED").await.expect(200)["ingests"][0].take();
     Planted {
         order: study["orderId"].as_str().unwrap().to_owned(),
@@ -306,6 +332,9 @@ async fn plant(hospital: &Hospital) -> Planted {
         drafts,
         found,
         taken,
+        events,
+        dead,
+        sent,
     }
 }
 
@@ -415,7 +444,7 @@ fn asks(planted: &Planted) -> BTreeMap<&'static str, Value> {
         (
             "findings.change",
             json!({
-                "id": found, "reach": reach, "within": [reach], "changeable": ["OPEN"], "closedFrom": {}, "followUpDone": [],
+                "id": found, "reach": reach, "within": [reach], "changeable": ["OPEN", "NOTIFIED"], "closedFrom": {}, "followUpDone": [],
                 "sealed": {"notes": "x"},
             }),
         ),
@@ -436,6 +465,59 @@ fn asks(planted: &Planted) -> BTreeMap<&'static str, Value> {
         (
             "findings.figures",
             json!({"reach": reach, "from": "2000-01-01", "to": "9999-12-31", "severities": ["CRITICAL", "LOW"]}),
+        ),
+        ("dispatch.list", page.clone()),
+        ("dispatch.retry", json!({"id": planted.dead, "from": {"DEAD": false}})),
+        (
+            "dispatch.expand",
+            json!({
+                "event": planted.events[0], "recipients": ["dr-9"], "open": {"OPEN": false},
+                "deliveries": [{"id": new(), "channel": "NOTIFICATION", "recipient": "dr-9", "sealed": {"request": "x"}}],
+            }),
+        ),
+        ("dispatch.give_up", json!({"event": planted.events[1]})),
+        (
+            "dispatch.conclude",
+            json!({
+                "id": planted.sent, "attempt": 1, "state": "DELIVERED", "from": {"PENDING": false}, "code": "200",
+                "notified": {"OPEN": false}, "hasten": [],
+            }),
+        ),
+        ("fhir.read_order", json!({"id": order, "reach": reach})),
+        ("fhir.read_study", json!({"id": study, "reach": reach})),
+        ("fhir.read_report", json!({"id": signed, "reach": reach})),
+        ("fhir.list_orders", page.clone()),
+        ("fhir.list_studies", page.clone()),
+        ("fhir.list_reports", page.clone()),
+        (
+            "fhir.place_order",
+            json!({
+                "identifiers": [{"system": "urn:ehr", "value": "E-1"}], "fingerprints": ["k1.x"],
+                "order": {
+                    "id": new(), "patientId": "P", "providerId": "p", "facilityId": "f", "priority": "STAT", "modality": "CT",
+                    "bodyPart": "x", "transportRequired": false, "contrastAllergy": false, "sealed": {},
+                },
+            }),
+        ),
+        (
+            "fhir.cancel_order",
+            json!({"id": order, "reach": reach, "within": [reach], "priority": "STAT", "sealed": {}}),
+        ),
+        (
+            "fhir.describe_patient",
+            json!({
+                "patientId": "MRN-1", "open": everywhere, "described": [study], "studies": [{"id": study, "sealed": {"patientSex": "x"}}],
+            }),
+        ),
+        (
+            "fhir.acknowledge",
+            json!({
+                "clinician": "p",
+                "acknowledgement": {
+                    "id": planted.taken, "reach": reach, "within": [reach], "from": {"OPEN": false}, "readBackFor": ["CRITICAL"],
+                    "followUpDone": [], "sealed": {"readBack": "x"},
+                },
+            }),
         ),
         ("findings.read_settings", json!({"defaults": critical_results()})),
         ("findings.change_settings", json!({"document": critical_results()})),
@@ -471,9 +553,21 @@ fn asks(planted: &Planted) -> BTreeMap<&'static str, Value> {
     ])
 }
 
-/// What these do they do for all organizations: the upload's row knows whose it is. Only machines get to them.
-const ACROSS: [&str; 6] =
-    ["audit.publish", "audit.seal", "ingest.begin", "ingest.missing", "ingest.waiting", "portal.check"];
+/// What these do they do for all organizations: each row knows whose it is. Only machines get to them.
+const ACROSS: [&str; 12] = [
+    "audit.publish",
+    "audit.seal",
+    "dispatch.take_deliveries",
+    "dispatch.take_events",
+    "findings.fire_due",
+    "idempotency.forget_all",
+    "images.removed",
+    "images.take_removals",
+    "ingest.begin",
+    "ingest.missing",
+    "ingest.waiting",
+    "portal.check",
+];
 
 /// What these show names nothing: it is another organization's when it is the same.
 const NAMING_NOTHING: [&str; 7] = [
@@ -542,7 +636,15 @@ async fn no_function_shows_or_touches_what_is_another_organizations() {
     ]
     .into_iter()
     .map(|value| value.as_str().unwrap())
-    .chain([&*planted.order, &*planted.image, &*planted.upload, &*planted.received, "1.2.3.4", "fac-1"])
+    .chain([
+        &*planted.order,
+        &*planted.image,
+        &*planted.upload,
+        &*planted.received,
+        &*planted.dead,
+        "1.2.3.4",
+        "fac-1",
+    ])
     .collect();
     for (function, ask) in &asks {
         let before = belongings(&mut admin, "org-1").await;
@@ -574,12 +676,14 @@ async fn no_function_shows_or_touches_what_is_another_organizations() {
 async fn restore(hospital: &Hospital, planted: &Planted) {
     hospital
         .execute(&format!(
-            "update imaging.uploads set status = 'RECEIVED', reason = null, study_id = null, resolution = null where id = '{}';
+            "update imaging.findings set status = 'OPEN', acknowledged_at = null where id = '{}';
+             update imaging.uploads set status = 'RECEIVED', reason = null, study_id = null, resolution = null where id = '{}';
              delete from imaging.removals;
              insert into imaging.images (organization, id, study_id, upload_id, blob, status, series_instance_uid,
                  sop_instance_uid, series_number, instance_number, created_at, updated_at)
              values ('org-1', '{}', '{}', '{}', 'x', 'EXPECTED', '1.2.3', '1.2.3.4', 1, 1, now(), now())
              on conflict do nothing",
+            planted.taken,
             planted.received,
             planted.image,
             id(&planted.study),
@@ -1017,6 +1121,7 @@ fn each_table_is_written_by_one_family() {
     imaging.audit_patients: service
     imaging.critical_results_settings: findings
     imaging.declines: findings
+    imaging.deliveries: dispatch
     imaging.escalations: findings
     imaging.finding_rules: findings
     imaging.findings: findings
@@ -1024,7 +1129,7 @@ fn each_table_is_written_by_one_family() {
     imaging.images: images
     imaging.ingest_settings: ingest
     imaging.orders: orders
-    imaging.outbox: service
+    imaging.outbox: dispatch service
     imaging.removals: images
     imaging.report_versions: reports
     imaging.reports: reports

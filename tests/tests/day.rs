@@ -147,6 +147,7 @@ async fn a_day_of_a_hospital_takes_every_endpoint_there_is() {
     day.post(&machine, "/tasks/sweep", json!({})).await;
     let stated = hospital.settled(id(&offered["uploads"][0])).await["imageId"].take();
     let found = day.get(&radiologist, &format!("/api/critical-findings/study/{}", id(&study))).await;
+    let stated_finding = id(&found["findings"][0]).to_owned();
     assert_eq!(
         (&found["findings"][0]["source"], &found["findings"][0]["severity"]),
         (&json!("DICOM"), &json!("CRITICAL"))
@@ -208,6 +209,39 @@ async fn a_day_of_a_hospital_takes_every_endpoint_there_is() {
     day.get(&radiologist, &format!("/api/critical-findings/study/{}", id(&study))).await;
     let figures = day.get(&admin, "/api/critical-findings/metrics").await;
     assert!(figures["metrics"].is_object() || figures["metrics"].is_array(), "{figures}");
+
+    // What could not be told waits for somebody to see to it.
+    let dead = hospital.gives_up_telling(&finding).await;
+    day.post(&machine, "/tasks/dispatch", json!({})).await;
+    let listed = day.get(&admin, "/api/deliveries?state=dead").await;
+    assert_eq!(id(&listed["deliveries"][0]), dead);
+    day.post(&admin, &format!("/api/deliveries/{dead}/retry"), json!({})).await;
+
+    // The EHR takes part in all of it: it orders, reads, says who the patient is and that a finding was taken on.
+    let ehr = hospital.service();
+    day.get(&nobody, "/fhir/metadata").await;
+    let ordered = json!({
+        "resourceType": "ServiceRequest", "identifier": [{"system": "urn:ehr:orders", "value": "E-1"}], "status": "active",
+        "intent": "order", "subject": {"reference": "Patient/MRN-1"}, "requester": {"reference": "Practitioner/provider-1"},
+        "code": {"coding": [{"system": "http://dicom.nema.org/resources/ontology/DCM", "code": "CT"}]},
+        "locationReference": [{"reference": "Location/fac-1"}], "bodySite": [{"text": "CHEST"}],
+        "reasonCode": [{"text": "Persistent cough for six weeks"}],
+    });
+    day.post(&ehr, "/fhir/ServiceRequest", ordered).await;
+    for (kind, thing) in [("ServiceRequest", &order), ("ImagingStudy", &study), ("DiagnosticReport", &report)]
+    {
+        day.get(&ehr, &format!("/fhir/{kind}?patient=MRN-1")).await;
+        day.get(&ehr, &format!("/fhir/{kind}/{}", id(thing))).await;
+    }
+    let doe =
+        json!({"resourceType": "Patient", "id": "MRN-1", "name": [{"family": "Doe", "given": ["Jane"]}]});
+    day.post(&ehr, "/fhir/Patient", doe).await;
+    let seen = json!({
+        "resourceType": "Communication", "status": "completed", "sender": {"reference": "Practitioner/provider-1"},
+        "about": [{"reference": format!("DetectedIssue/{stated_finding}")}],
+        "payload": [{"contentString": "Pneumothorax left, understood"}],
+    });
+    day.post(&ehr, "/fhir/Communication", seen).await;
 
     // In the evening somebody sees what was done, and that nobody can undo it.
     day.post(&machine, "/tasks/seal", json!({})).await;

@@ -285,12 +285,14 @@ fn every_component_is_in_the_manifest_and_everything_in_the_manifest_is_a_compon
 /// Which calls of `service` ask for which variables. What a component's code does not call, it does not ask for.
 const DOORS: &[(&str, &[&str])] = &[
     ("service::serve(", &["log_level"]),
+    ("service::serve_in(", &["log_level"]),
     (".require(", &["jwt_secret", "jwks_url", "jwt_issuer", "jwt_audience", "development", "phi_keys"]),
     ("auth::check_settings(", &["jwt_secret", "jwks_url", "development"]),
     (".require_event_key(", &["event_key"]),
     (".call(", &["database_url"]),
     (".once(", &["database_url"]),
     (".call_as(", &["database_url"]),
+    ("service::wake(", &["event_key"]),
     ("Seal::of(", &["phi_keys"]),
     ("seal::check_keys(", &["phi_keys"]),
     (
@@ -344,7 +346,7 @@ fn a_component_is_granted_the_variables_that_its_code_asks_for_and_no_others() {
 }
 
 /// What a component may reach, by the calls of `service` that reach it.
-const REACHES: [(&str, &[&str]); 3] = [
+const REACHES: [(&str, &[&str]); 5] = [
     ("database_host", &[".call(", ".once(", ".call_as("]),
     // Signing a URL reaches nobody.
     (
@@ -360,6 +362,8 @@ const REACHES: [(&str, &[&str]); 3] = [
     ),
     // The keys that tokens are checked with are fetched when one is checked.
     ("jwks_host", &[".require("]),
+    ("notification_host", &["Receiver::of(Channel::Notification)"]),
+    ("ehr_host", &["Receiver::of(Channel::Ehr)"]),
 ];
 
 #[test]
@@ -374,6 +378,7 @@ fn a_component_may_reach_what_its_code_calls_and_nothing_else() {
             let reaches = doors.iter().any(|door| source.contains(door));
             assert_eq!(granted, reaches, "{name} and {host}");
         }
+        assert_eq!(granted.contains("http://self"), source.contains("service::wake("), "{name} and itself");
         for host in granted {
             let (_, host) = host.split_once("://").unwrap();
             // No address is written down: what is reached is for whoever runs it to say.

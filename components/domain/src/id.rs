@@ -54,6 +54,10 @@ id! {
     FindingId,
     /// That one person has said of a finding that it is not theirs.
     DeclineId,
+    /// What one recipient is told of one event. The receiver tells by it what comes twice.
+    DeliveryId,
     /// One upload, and what became of it. It also names the blob: see [`crate::blob_name`].
     UploadId,
+    /// Whatever has an id here, for a filter that asks of no kind of thing in particular.
+    ResourceId,
 }

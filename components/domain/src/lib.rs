@@ -4,8 +4,10 @@
 
 mod audit;
 mod critical_results;
+mod delivery;
 pub mod dicom;
 mod enumeration;
+pub mod fhir;
 mod fields;
 mod finding;
 mod finding_rule;
@@ -23,10 +25,13 @@ mod wire;
 
 pub use audit::{About, AuditOutcome};
 pub use critical_results::{CRITICAL_WITHIN, CriticalResults, Group, LEVELS, Level, Minutes, Plan};
+pub use delivery::{
+    Attempt, Channel, DeliveryState, LONGEST_RETRY_AFTER, MOST_ATTEMPTS, StateFilter, Verdict, retry_after,
+};
 pub use dicom::Modality;
 pub use finding::{FOLLOW_UP_DONE, FindingSource, FindingStatus, Recipients, Severity};
 pub use finding_rule::{AlgorithmPattern, FindingRule, FindingRules, Matches, Raised, RuleId, RuleSeverity};
-pub use id::{DeclineId, FindingId, ImageId, OrderId, ReportId, StudyId, UploadId};
+pub use id::{DeclineId, DeliveryId, FindingId, ImageId, OrderId, ReportId, ResourceId, StudyId, UploadId};
 pub use moment::{BirthDate, Moment, RangeEnd};
 pub use order::{OrderStatus, Priority};
 pub use parse::{Count, Fault, Parse};

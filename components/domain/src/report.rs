@@ -147,6 +147,13 @@ impl Content {
         self
     }
 
+    /// What the hash of a report was taken of, as the wire shows it; nothing when it does not say which report it is.
+    pub fn bound_of(report: &Value) -> Option<impl Serialize> {
+        let id = |name| report.get(name).and_then(Value::as_str);
+        let (report_id, study): (ReportId, StudyId) = (id("id")?.parse().ok()?, id("studyId")?.parse().ok()?);
+        Some((report_id, study, Self::of(report)))
+    }
+
     /// What the hash is taken of. Of the report as well, so that two patients' reports that say the same are not
     /// seen to. Written as JSON without spaces and with its members in order it has one form only.
     pub fn bound(&self, report: ReportId, study: StudyId) -> impl Serialize {

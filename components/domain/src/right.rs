@@ -43,6 +43,8 @@ enumeration! {
         ReadFigures = "finding.figures",
         ReadAudit = "audit.read",
         Administer = "settings.administer",
+        /// What another system of the hospital asks and says in FHIR.
+        Exchange = "fhir.exchange",
     }
 }
 
@@ -155,6 +157,10 @@ impl Role {
             },
             Right::Administer => match self {
                 Admin | SystemAdmin => Organization,
+                _ => Nothing,
+            },
+            Right::Exchange => match self {
+                Service => Organization,
                 _ => Nothing,
             },
         }
@@ -354,6 +360,7 @@ mod tests {
         finding.figures:  provider OwnOrders  technologist Facilities  radiologist Organization  service Organization  admin Organization  system_admin Organization
         audit.read:  auditor Organization
         settings.administer:  admin Organization  system_admin Organization
+        fhir.exchange:  service Organization
         ");
     }
 

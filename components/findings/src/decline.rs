@@ -33,5 +33,6 @@ pub(crate) async fn decline(cx: &Context, finding: FindingId) -> Result<Reply> {
         )
         .await
         .map_err(refusal::explain)?;
+    service::wake(cx).await;
     Ok(Reply::resource("finding", declined))
 }

@@ -1,4 +1,4 @@
--- findings.decline: that a finding is not somebody's, once a person. It stays where it is; dispatch moves it on.
+-- findings.decline: that a finding is not somebody's, once a person. It stays where it is, and the next group is told now.
 create or replace function findings.decline(cx jsonb, ask jsonb) returns jsonb
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
@@ -30,6 +30,7 @@ begin
         return imaging.refuse('already_declined');
     end if;
 
+    perform findings.hasten(cx, f.id);
     perform audit.append(
         cx, 'finding.decline', 'finding', f.id, f.version, array[s.patient_id],
         jsonb_build_object('findings', ask->'audited'));

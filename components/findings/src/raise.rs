@@ -64,6 +64,7 @@ pub(crate) async fn raise(cx: &Context) -> Result<Reply> {
         )
         .await
         .map_err(refusal::explain)?;
+    service::wake(cx).await;
     let location =
         format!("/api/critical-findings/{}", raised.get("id").and_then(Value::as_str).unwrap_or_default());
     Ok(Reply::created("finding", raised, &location))

@@ -66,10 +66,13 @@ impl Arrival<'_> {
 
         let seal = Seal::of(&self.organization).await?;
         let image = announced.unwrap_or_else(ImageId::mint);
+        let mut states = false;
         let mut filing = Filing::new(self.upload, image, &read, header, &seal)?;
         match &read.report {
             Some(Ok(report)) => {
-                filing.states(statements::stated(self.cx, &self.organization, report, &seal).await?);
+                let stated = statements::stated(self.cx, &self.organization, report, &seal).await?;
+                states = stated.as_array().is_some_and(|stated| !stated.is_empty());
+                filing.states(stated);
                 if report.is_incomplete {
                     filing.remarks("findings_read_in_part");
                 }
@@ -88,6 +91,9 @@ impl Arrival<'_> {
                 let same = compare::is_same(storage, &self.blob, &stored, read.size).await?;
                 filing.was_compared(&stored, same);
             } else {
+                if states {
+                    service::wake(self.cx).await;
+                }
                 return Ok(text(&filed, "settled"));
             }
         }

@@ -23,5 +23,7 @@ pub(crate) async fn amend(cx: &Context, report: ReportId) -> Result<Reply> {
     let reason = reason.ok_or_else(|| Error::Internal("an amendment without a reason".to_owned()))?;
     let standing = Standing::Amended { kind, reason, signature: Signature::of(&caller.caller, signed_by) };
     let revision = Revision { function: "reports.amend", standing, changes, beside: Map::new() };
-    Ok(Reply::resource("report", revise(cx, &caller, report, revision).await?))
+    let amended = revise(cx, &caller, report, revision).await?;
+    service::wake(cx).await;
+    Ok(Reply::resource("report", amended))
 }

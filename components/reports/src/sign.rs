@@ -26,5 +26,6 @@ pub(crate) async fn sign(cx: &Context, report: ReportId) -> Result<Reply> {
         .once("reports.sign", Value::Object(ask))
         .await
         .map_err(refusal::explain(refusal::Act::Bring(standing.status())))?;
+    service::wake(cx).await;
     Ok(Reply::resource("report", signed))
 }

@@ -47,6 +47,7 @@ pub(crate) async fn write(cx: &Context) -> Result<Reply> {
         .once("reports.write", Value::Object(ask))
         .await
         .map_err(refusal::explain(refusal::Act::Bring(standing.status())))?;
+    service::wake(cx).await;
     let location = format!("/api/reports/{}", report.get("id").and_then(Value::as_str).unwrap_or_default());
     Ok(Reply::created("report", report, &location))
 }

@@ -35,6 +35,12 @@ impl Named {
         }
     }
 
+    /// The same of what somebody has read in the body.
+    pub(crate) fn also(&mut self, patient: Option<ExternalId>, id: Option<Uuid>) {
+        self.patient = patient.or_else(|| self.patient.take());
+        self.ids.extend(id);
+    }
+
     /// What `audit.refuse` is asked: all that a request names, in its path and query as well.
     pub(crate) fn ask(&self, right: Right, code: &str, segments: &[String], query: &str) -> Value {
         let after = |name: &str| {

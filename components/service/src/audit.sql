@@ -113,6 +113,13 @@ as $$
     select 'finding', f.id, s.patient_id from imaging.findings f
       join imaging.studies s on s.organization = f.organization and s.id = f.study_id
      where f.organization = known.organization and f.id = any(ids)
+    union all
+    select 'delivery', d.id, s.patient_id from imaging.deliveries d
+      left join imaging.findings f on f.organization = d.organization and f.id = d.resource_id
+      left join imaging.reports r on r.organization = d.organization and r.id = d.resource_id
+      left join imaging.studies s
+        on s.organization = d.organization and s.id = coalesce(f.study_id, r.study_id, d.resource_id)
+     where d.organization = known.organization and d.id = any(ids)
 $$;
 
 -- audit.patients_of: the patients of whatever an organization has under some ids

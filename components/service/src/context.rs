@@ -2,11 +2,12 @@
 
 use std::cell::{OnceCell, RefCell};
 
-use domain::{Caller, Line, Reach, Right};
+use domain::{Caller, ExternalId, Line, Reach, Right};
 use http::{HeaderMap, Method};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use spin_sdk::http::Request;
+use uuid::Uuid;
 
 use crate::{
     Body, Error, FieldFault, Query, Result,
@@ -100,13 +101,30 @@ impl Context {
         segment.parse().map_err(|fault| Error::Malformed(vec![FieldFault::new("id", fault)]))
     }
 
+    /// Where this service is, as the client calls it: `https://imaging.example.org`. Nothing when the runtime does not say.
+    pub fn origin(&self) -> Option<String> {
+        let url: http::Uri = told(&self.headers, "spin-full-url")?.parse().ok()?;
+        let scheme = self.header("x-forwarded-proto").filter(|scheme| *scheme == "https");
+        Some(format!("{}://{}", scheme.or(url.scheme_str())?, url.authority()?))
+    }
+
+    /// Says whom a request is about, where its body does not say so by the names of this service.
+    pub fn concerns(&self, patient: Option<ExternalId>, id: Option<Uuid>) {
+        self.named.borrow_mut().also(patient, id);
+    }
+
     /// The parameters after the question mark, to be taken one by one.
     pub fn query(&self) -> Query {
         Query::new(&self.query)
     }
 
-    /// This request's own path and query, with another cursor.
-    pub(crate) fn path_with_cursor(&self, cursor: &str) -> String {
+    /// This request's own path and query.
+    pub fn path_and_query(&self) -> String {
+        if self.query.is_empty() { self.path.clone() } else { format!("{}?{}", self.path, self.query) }
+    }
+
+    /// The same with another cursor.
+    pub fn path_with_cursor(&self, cursor: &str) -> String {
         format!("{}?{}", self.path, query::with(&self.query, "cursor", cursor))
     }
 

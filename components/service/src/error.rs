@@ -164,84 +164,113 @@ impl Error {
         }
     }
 
-    /// The one mapping of errors to replies.
-    pub(crate) fn into_reply(self, request_id: &str) -> Reply {
-        let mut extra = Map::new();
-        let (status, code, message): (u16, String, String) = match self {
+    /// The one mapping of errors to what a caller is told.
+    pub(crate) fn into_failure(self) -> Failure {
+        match self {
             Self::Malformed(faults) => {
-                extra.insert("errors".to_owned(), json!(faults));
-                (400, "malformed_request".into(), "The request cannot be read.".into())
+                Failure { faults, ..Failure::new(400, "malformed_request", "The request cannot be read.") }
             }
-            Self::Unauthenticated(why) => (401, "unauthenticated".into(), why.message().into()),
-            Self::Forbidden(message) => (403, "forbidden".into(), message.into()),
-            Self::NotFound => (404, "not_found".into(), "There is no such thing here.".into()),
+            Self::Unauthenticated(why) => Failure::new(401, "unauthenticated", why.message())
+                .with_header("www-authenticate", "Bearer".to_owned()),
+            Self::Forbidden(message) => Failure::new(403, "forbidden", message),
+            Self::NotFound => Failure::new(404, "not_found", "There is no such thing here."),
             Self::MethodNotAllowed(allowed) => {
-                return failure(
-                    405,
-                    "method_not_allowed",
-                    "This path does not take that method.",
-                    request_id,
-                    extra,
-                )
-                .header("allow", allowed);
+                Failure::new(405, "method_not_allowed", "This path does not take that method.")
+                    .with_header("allow", allowed.to_owned())
             }
             Self::Conflict { code, message, current, allowed } => {
-                if let Some(current) = current {
-                    extra.insert("current".to_owned(), json!(current));
-                }
-                if let Some(allowed) = allowed {
-                    extra.insert("allowed".to_owned(), json!(allowed));
-                }
-                (409, code, message)
+                Failure { current, allowed, ..Failure::new(409, &code, &message) }
             }
-            Self::Stale { version } => {
-                return failure(
-                    412,
-                    "stale_version",
-                    "It has been changed since. Read it again, then repeat the change.",
-                    request_id,
-                    extra,
-                )
-                .header("etag", &format!("\"{version}\""));
-            }
-            Self::TooLarge => (413, "body_too_large".into(), "The body is larger than 1 MiB.".into()),
+            Self::Stale { version } => Failure::new(
+                412,
+                "stale_version",
+                "It has been changed since. Read it again, then repeat the change.",
+            )
+            .with_header("etag", format!("\"{version}\"")),
+            Self::TooLarge => Failure::new(413, "body_too_large", "The body is larger than 1 MiB."),
             Self::NotJson => {
-                (415, "not_json".into(), "Send the body as JSON, with content-type: application/json.".into())
+                Failure::new(415, "not_json", "Send the body as JSON, with content-type: application/json.")
             }
             Self::Invalid(faults) => {
-                extra.insert("errors".to_owned(), json!(faults));
-                (422, "invalid".into(), "Some fields cannot be accepted.".into())
+                Failure { faults, ..Failure::new(422, "invalid", "Some fields cannot be accepted.") }
             }
-            Self::KeyReused => {
-                let fault = FieldFault::new("Idempotency-Key", "was used for another request");
-                extra.insert("errors".to_owned(), json!([fault]));
-                (
+            Self::KeyReused => Failure {
+                faults: vec![FieldFault::new("Idempotency-Key", "was used for another request")],
+                ..Failure::new(
                     422,
-                    "idempotency_key_reused".into(),
-                    "This key was used for another request today. Use a new one.".into(),
+                    "idempotency_key_reused",
+                    "This key was used for another request today. Use a new one.",
                 )
-            }
+            },
             Self::Unavailable { what, .. } => {
                 let message = format!("{what} cannot be reached at the moment. Try again shortly.");
-                return failure(503, "unavailable", &message, request_id, extra).header("retry-after", "1");
+                Failure::new(503, "unavailable", &message).with_header("retry-after", "1".to_owned())
             }
             Self::Refused(_) | Self::Internal(_) => {
-                (500, "internal_error".into(), "Something went wrong here. Quote the request id.".into())
+                Failure::new(500, "internal_error", "Something went wrong here. Quote the request id.")
             }
-        };
-        let reply = failure(status, &code, &message, request_id, extra);
-        if status == 401 { reply.header("www-authenticate", "Bearer") } else { reply }
+        }
     }
 }
 
-fn failure(status: u16, code: &str, message: &str, request_id: &str, extra: Map<String, Value>) -> Reply {
-    let mut body = Map::new();
-    body.insert("status".to_owned(), json!("error"));
-    body.insert("code".to_owned(), json!(code));
-    body.insert("message".to_owned(), json!(message));
-    body.insert("requestId".to_owned(), json!(request_id));
-    body.extend(extra);
-    Reply::json(status, &Value::Object(body))
+/// What a caller is told of a failure, in whatever form: a code for programs, a sentence for people.
+pub struct Failure {
+    pub status: u16,
+    pub code: String,
+    pub message: String,
+    /// The fields that cannot be accepted.
+    pub faults: Vec<FieldFault>,
+    /// Where the thing is and where it may go from there, when that is what stands in the way.
+    pub current: Option<String>,
+    pub allowed: Option<Vec<String>>,
+    header: Option<(&'static str, String)>,
+}
+
+impl Failure {
+    fn new(status: u16, code: &str, message: &str) -> Self {
+        Self {
+            status,
+            code: code.to_owned(),
+            message: message.to_owned(),
+            faults: Vec::new(),
+            current: None,
+            allowed: None,
+            header: None,
+        }
+    }
+
+    fn with_header(self, name: &'static str, value: String) -> Self {
+        Self { header: Some((name, value)), ..self }
+    }
+
+    /// The body of a failure of this service.
+    pub fn as_json(&self, request_id: &str) -> Reply {
+        let mut body = Map::from_iter([
+            ("status".to_owned(), json!("error")),
+            ("code".to_owned(), json!(self.code)),
+            ("message".to_owned(), json!(self.message)),
+            ("requestId".to_owned(), json!(request_id)),
+        ]);
+        if !self.faults.is_empty() {
+            body.insert("errors".to_owned(), json!(self.faults));
+        }
+        if let Some(current) = &self.current {
+            body.insert("current".to_owned(), json!(current));
+        }
+        if let Some(allowed) = &self.allowed {
+            body.insert("allowed".to_owned(), json!(allowed));
+        }
+        Reply::json(self.status, &Value::Object(body))
+    }
+
+    /// The reply in a form, with the header that belongs to the failure in each of them.
+    pub(crate) fn reply(self, request_id: &str, form: fn(&Self, &str) -> Reply) -> Reply {
+        let reply = form(&self, request_id);
+        match &self.header {
+            Some((name, value)) => reply.header(name, value),
+            None => reply,
+        }
+    }
 }
 
 impl From<Refusal> for Error {
@@ -273,7 +302,8 @@ mod tests {
 
     #[test]
     fn an_internal_cause_has_no_way_into_the_reply() {
-        let reply = Error::Internal("password=secret".to_owned()).into_reply("r-1");
+        let reply =
+            Error::Internal("password=secret".to_owned()).into_failure().reply("r-1", Failure::as_json);
         assert_eq!(reply.status(), 500);
         assert!(!reply.text().contains("secret"));
         assert!(reply.text().contains("r-1"));

@@ -70,3 +70,22 @@ as $$
          where organization = cx->>'organization' and created_at <= imaging.clock() - interval '1 day'
          order by created_at limit 20 for update skip locked)
 $$;
+
+-- idempotency.forget_all: the same for every organization, also those that use no more keys. Answers whether there may be
+-- more.
+create or replace function idempotency.forget_all(cx jsonb, ask jsonb) returns jsonb
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+    forgotten integer;
+begin
+    perform imaging.enter(cx || '{"organization": "*"}');
+    delete from imaging.idempotency_keys
+     where (organization, actor, key) in (
+        select organization, actor, key from imaging.idempotency_keys
+         where created_at <= imaging.clock() - interval '1 day'
+         order by created_at limit (ask->>'most')::integer for update skip locked);
+    get diagnostics forgotten = row_count;
+    return imaging.done(jsonb_build_object('more', forgotten = (ask->>'most')::integer));
+end
+$$;

@@ -16,14 +16,16 @@ mod reply;
 pub mod seal;
 mod serve;
 mod settings;
+mod wake;
 
 pub use body::Body;
 pub use context::{Authorized, Context};
-pub use error::{Error, FieldFault, Refusal, Result};
+pub use error::{Error, Failure, FieldFault, Refusal, Result};
 pub use page::Page;
 pub use query::Query;
 pub use reply::Reply;
-pub use serve::serve;
-pub use settings::{Setting, setting};
+pub use serve::{serve, serve_in};
+pub use settings::{Setting, optional, setting};
+pub use wake::wake;
 
 pub use http::Method;

@@ -72,6 +72,10 @@ impl Reply {
         self
     }
 
+    pub fn with_status(self, status: u16) -> Self {
+        Self { status: StatusCode::from_u16(status).unwrap_or(self.status), ..self }
+    }
+
     pub fn status(&self) -> u16 {
         self.status.as_u16()
     }

@@ -168,6 +168,11 @@ impl Seal {
         Ok(())
     }
 
+    /// Whether a digest is of this value, under any of the keys: it was taken under the one that sealed then.
+    pub fn is_digest_of(&self, digest: &str, purpose: &str, value: impl Serialize) -> Result<bool> {
+        Ok(self.digests(purpose, value)?.iter().any(|known| known == digest))
+    }
+
     /// The digest of a value under each key, the sealing one first: what a row keeps, and what it is compared with.
     pub fn digests(&self, purpose: &str, value: impl Serialize) -> Result<Vec<String>> {
         let value =

@@ -5,10 +5,19 @@ use http::Response;
 use http_body_util::Full;
 use spin_sdk::http::Request;
 
-use crate::{Context, Reply, Result, log};
+use crate::{Context, Failure, Reply, Result, log};
 
 /// Answers one request by a family's route table, and logs one line about it.
 pub async fn serve(
+    request: Request,
+    routes: impl AsyncFnOnce(&Context) -> Result<Reply>,
+) -> Response<Full<Bytes>> {
+    serve_in(Failure::as_json, request, routes).await
+}
+
+/// The same for a family whose clients read failures in another form.
+pub async fn serve_in(
+    form: fn(&Failure, &str) -> Reply,
     request: Request,
     routes: impl AsyncFnOnce(&Context) -> Result<Reply>,
 ) -> Response<Full<Bytes>> {
@@ -24,7 +33,7 @@ pub async fn serve(
                 // Nothing was disclosed: the refusal stands although nobody can write it down at the moment.
                 cause = cx.audit_refusal(code).await.err().and_then(|error| error.cause());
             }
-            (error.into_reply(cx.request_id()), logged, cause)
+            (error.into_failure().reply(cx.request_id(), form), logged, cause)
         }
     };
     log::request(&cx, reply.status(), code.as_deref(), cause.as_deref(), began);

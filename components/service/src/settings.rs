@@ -12,7 +12,7 @@ pub async fn setting(name: &'static str) -> Result<String> {
 }
 
 /// A setting that may be left out, by whoever sets it or by the component's part of `spin.toml`.
-pub(crate) async fn optional(name: &'static str) -> Result<Option<String>> {
+pub async fn optional(name: &'static str) -> Result<Option<String>> {
     match spin_sdk::variables::get(name).await {
         Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
         Err(spin_sdk::variables::Error::Undefined(_)) => Ok(None),

@@ -8,8 +8,18 @@ use anyhow::{Context, Result, bail};
 const PORT: u16 = 3006;
 
 /// Settings that go to the service as they are, where they are set.
-const PASSED_ON: &[&str] =
-    &["AZURE_STORAGE_AUDIT_CONTAINER_NAME", "JWKS_URL", "JWT_ISSUER", "JWT_AUDIENCE", "LOG_LEVEL"];
+const PASSED_ON: &[&str] = &[
+    "AZURE_STORAGE_AUDIT_CONTAINER_NAME",
+    "EHR_SERVICE_KEY",
+    "EHR_SERVICE_URL",
+    "JWKS_URL",
+    "JWT_ISSUER",
+    "JWT_AUDIENCE",
+    "LOG_LEVEL",
+    "NOTIFICATION_SERVICE_KEY",
+    "NOTIFICATION_SERVICE_URL",
+    "PORTAL_URL",
+];
 
 /// The environment's part of the settings.
 #[derive(Debug)]

@@ -134,7 +134,11 @@ async fn start(directory: &Path, fresh: bool, lock: &File) -> Result<Running> {
         cache: stack::cache(directory),
         port: Some(given.port),
         variables,
-        timers: BTreeMap::from([("/tasks/sweep".to_owned(), 1), ("/tasks/seal".to_owned(), 5)]),
+        timers: BTreeMap::from([
+            ("/tasks/sweep".to_owned(), 1),
+            ("/tasks/dispatch".to_owned(), 1),
+            ("/tasks/seal".to_owned(), 5),
+        ]),
         arguments: Vec::new(),
     })
     .await?;

@@ -46,8 +46,9 @@ fn is_done(reply: &Reply) {
 async fn a_message_files_its_image_however_the_host_wraps_it() {
     let hospital = behind_functions("false").await;
     let uploads = offered(&hospital, 9, 9).await;
-    let event =
-        |at: usize| created(if at % 2 == 0 { "Event Grid" } else { "CloudEvents" }, url(&uploads[at]));
+    let event = |at: usize| {
+        created(if at.is_multiple_of(2) { "Event Grid" } else { "CloudEvents" }, url(&uploads[at]))
+    };
     let text = |at: usize| event(at).to_string();
     let messages = [
         event(0),

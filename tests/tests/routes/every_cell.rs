@@ -66,22 +66,35 @@ const ENDPOINTS: &str = "
     POST   /api/finding-rules/dry-run                 settings.administer  settings.administer  within
     GET    /api/settings/critical-results             settings.administer  settings.administer  here
     PUT    /api/settings/critical-results             settings.administer  settings.administer  here
+    GET    /fhir/ServiceRequest                       fhir.exchange    fhir.exchange       list order
+    POST   /fhir/ServiceRequest                       fhir.exchange    fhir.exchange       place
+    GET    /fhir/ServiceRequest/{orderId}             fhir.exchange    fhir.exchange       one
+    GET    /fhir/ImagingStudy                         fhir.exchange    fhir.exchange       list study
+    GET    /fhir/ImagingStudy/{studyId}               fhir.exchange    fhir.exchange       one
+    GET    /fhir/DiagnosticReport                     fhir.exchange    fhir.exchange       list report
+    GET    /fhir/DiagnosticReport/{reportId}          fhir.exchange    fhir.exchange       one
+    POST   /fhir/Patient                              fhir.exchange    fhir.exchange       here
+    POST   /fhir/Communication                        fhir.exchange    fhir.exchange       one
     GET    /api/settings/ingest                       settings.administer  settings.administer  here
     PUT    /api/settings/ingest                       settings.administer  settings.administer  here
+    GET    /api/deliveries                            settings.administer  settings.administer  here
+    POST   /api/deliveries/{deliveryId}/retry         settings.administer  settings.administer  one
 ";
 
 /// Endpoints without a person's token: for everybody, or for machines with their key.
-const OPEN: [&str; 10] = [
+const OPEN: [&str; 12] = [
     "GET /",
     "GET /health",
     "GET /health/live",
     "GET /openapi.json",
     "GET /docs",
+    "GET /fhir/metadata",
     "OPTIONS /events/blob",
     "POST /events/blob",
     "POST /blob-created",
     "POST /tasks/sweep",
     "POST /tasks/seal",
+    "POST /tasks/dispatch",
 ];
 
 /// Whose a thing is, seen from those who ask.
@@ -137,6 +150,8 @@ struct Case {
     finding: Value,
     /// The image that is a structured report.
     stated: Value,
+    /// A message that was given up.
+    delivery: String,
 }
 
 impl Case {
@@ -163,7 +178,8 @@ impl Case {
         let upload = registered["image"]["storageUrl"].as_str().unwrap().rsplit('/').next().unwrap();
         let upload = upload.trim_end_matches(".dcm").to_owned();
         let image = id(&registered["image"].take()).to_owned();
-        Self { order, study, image, upload, report, finding, stated }
+        let delivery = hospital.gives_up_telling(&finding).await;
+        Self { order, study, image, upload, report, finding, stated, delivery }
     }
 
     fn fill(&self, path: &str) -> String {
@@ -173,6 +189,7 @@ impl Case {
             .replace("{uploadId}", &self.upload)
             .replace("{reportId}", id(&self.report))
             .replace("{findingId}", id(&self.finding))
+            .replace("{deliveryId}", &self.delivery)
             .replace("{patientId}", self.order["patientId"].as_str().unwrap())
             .replace("{accessionNumber}", self.study["accessionNumber"].as_str().unwrap())
             .replace("{seriesUID}", "1.2.3")
@@ -215,6 +232,20 @@ impl Case {
             "PUT /api/finding-rules" => json!(FindingRules::default()),
             "POST /api/finding-rules/dry-run" => json!({"imageId": self.stated}),
             "PUT /api/settings/critical-results" => critical_results(),
+            "POST /fhir/ServiceRequest" => json!({
+                "resourceType": "ServiceRequest", "status": "active", "intent": "order",
+                "identifier": [{"system": "urn:ehr:orders", "value": format!("E-{number}")}],
+                "code": {"coding": [{"system": "http://dicom.nema.org/resources/ontology/DCM", "code": "CT"}]},
+                "subject": {"reference": "Patient/MRN-1"}, "requester": {"reference": "Practitioner/provider-1"},
+                "locationReference": [{"reference": "Location/fac-1"}], "bodySite": [{"text": "CHEST"}],
+                "reasonCode": [{"text": "Persistent cough for six weeks"}],
+            }),
+            "POST /fhir/Patient" => json!({"resourceType": "Patient", "id": "MRN-1", "gender": "female"}),
+            "POST /fhir/Communication" => json!({
+                "resourceType": "Communication", "status": "completed",
+                "about": [{"reference": format!("DetectedIssue/{}", id(&self.finding))}],
+                "sender": {"reference": "Practitioner/provider-1"},
+            }),
             "PUT /api/settings/ingest" => json!({"unscheduledStudies": true, "patientIdIssuers": []}),
             "POST /api/ingest/{uploadId}/resolve" => json!({"action": "RETRY"}),
             _ => return None,
@@ -316,6 +347,9 @@ async fn every_endpoint_grants_every_role_what_the_table_of_rights_says_of_every
             for (whose, case) in &cases {
                 cells += 1;
                 let path = match endpoint.about[0] {
+                    "list" if endpoint.path.starts_with("/fhir/") => {
+                        format!("{}?_count=100", case.fill(endpoint.path))
+                    }
                     "list" => format!("{}?limit=100", case.fill(endpoint.path)),
                     _ => case.fill(endpoint.path),
                 };

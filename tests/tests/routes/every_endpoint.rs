@@ -66,6 +66,22 @@ pub(crate) const ENDPOINTS: &str = "
     GET    /api/settings/ingest
     PUT    /api/settings/ingest
     GET    /api/audit-events
+    GET    /api/deliveries
+    POST   /api/deliveries/{delivery}/retry
+";
+
+/// The paths of FHIR. How they are answered is tested in routes/fhir.
+const FHIR: &str = "
+    GET  /fhir/metadata
+    GET  /fhir/ServiceRequest
+    POST /fhir/ServiceRequest
+    GET  /fhir/ServiceRequest/{order}
+    GET  /fhir/ImagingStudy
+    GET  /fhir/ImagingStudy/{study}
+    GET  /fhir/DiagnosticReport
+    GET  /fhir/DiagnosticReport/{report}
+    POST /fhir/Patient
+    POST /fhir/Communication
 ";
 
 /// The paths of machines, and those that anybody may ask.
@@ -75,6 +91,7 @@ const OTHERS: &str = "
     POST    /blob-created
     POST    /tasks/sweep
     POST    /tasks/seal
+    POST    /tasks/dispatch
     GET     /
     GET     /health
     GET     /health/live
@@ -125,7 +142,11 @@ pub(crate) fn user_of(hospital: &Hospital, method: &Method, path: &str) -> Actor
         (_, "/api/audit-events") => hospital.somebody("auditor"),
         (_, path) if path.starts_with("/api/reports") => hospital.radiologist(),
         ("POST" | "PATCH", path) if path.starts_with("/api/critical-findings/") => hospital.provider(),
-        (_, path) if path.starts_with("/api/settings/") || path.starts_with("/api/finding-rules") => {
+        (_, path)
+            if ["/api/settings/", "/api/finding-rules", "/api/deliveries"]
+                .iter()
+                .any(|beginning| path.starts_with(beginning)) =>
+        {
             hospital.somebody("admin")
         }
         _ => hospital.service(),
@@ -146,6 +167,8 @@ pub(crate) struct Names {
     finding: Value,
     /// The image that is a structured report.
     stated: String,
+    /// A message that was given up.
+    delivery: String,
 }
 
 impl Names {
@@ -159,7 +182,8 @@ impl Names {
         let finding = hospital.finds(&study, "HIGH").await;
         let stated = id(&hospital.states(&study, "hemorrhage-absent").await).to_owned();
         let held = id(&hospital.receives(dicom::instance().write().unwrap()).await).to_owned();
-        Self { order, study, image, upload: id(&ingest).to_owned(), held, report, finding, stated }
+        let delivery = hospital.gives_up_telling(&finding).await;
+        Self { order, study, image, upload: id(&ingest).to_owned(), held, report, finding, stated, delivery }
     }
 
     pub(crate) fn fill(&self, path: &str) -> String {
@@ -172,12 +196,22 @@ impl Names {
             .replace("{report}", id(&self.report))
             .replace("{finding}", id(&self.finding))
             .replace("{stated}", &self.stated)
+            .replace("{delivery}", &self.delivery)
     }
 
     /// What each id is of, as it stands in a path.
     pub(crate) fn by_id(&self) -> std::collections::BTreeMap<String, &'static str> {
-        let named =
-            ["{order}", "{study}", "{image}", "{upload}", "{held}", "{report}", "{finding}", "{stated}"];
+        let named = [
+            "{order}",
+            "{study}",
+            "{image}",
+            "{upload}",
+            "{held}",
+            "{report}",
+            "{finding}",
+            "{stated}",
+            "{delivery}",
+        ];
         named.into_iter().map(|name| (self.fill(name), name)).collect()
     }
 }
@@ -190,6 +224,7 @@ async fn the_document_describes_these_endpoints_and_no_others() {
     let here: BTreeSet<Operation> = endpoints(ENDPOINTS)
         .into_iter()
         .chain(endpoints(OTHERS))
+        .chain(endpoints(FHIR))
         .map(|(method, path)| {
             let described = contract.path_of(&names.fill(&path));
             let path = described.unwrap_or_else(|| panic!("{path} is not described")).to_owned();
@@ -309,6 +344,8 @@ async fn another_organizations_things_are_not_there_whoever_asks() {
                     role == "radiologist"
                 }
                 ("PATCH", "/api/imaging-orders/{order}") => role == "service",
+                // Administrators only: see routes/deliveries.
+                ("POST", "/api/deliveries/{delivery}/retry") => false,
                 _ => true,
             };
             if !may {
@@ -460,13 +497,13 @@ async fn a_body_that_is_no_json_object_is_malformed() {
                 "{method} {path} {body}"
             );
         }
-        // What has to say something says that it is missing; a cancellation, a signature and an acknowledgement of what
-        // need not be read back may do without.
+        // What has to say something says that it is missing; a cancellation, a signature, an acknowledgement of what need
+        // not be read back and another try may do without.
         let user = user_of(&hospital, &method, &path);
         let empty = Reply::of(user.request(method.clone(), &names.fill(&path))).await;
         if method == Method::DELETE {
             assert_eq!(empty.expect_invalid(), "reason is required for this step\n");
-        } else if path.ends_with("/sign") || path.ends_with("/acknowledge") {
+        } else if ["/sign", "/acknowledge", "/retry"].iter().any(|end| path.ends_with(end)) {
             empty.expect_status(200);
         } else {
             assert_eq!(empty.expect_malformed(), "body is missing\n", "{method} {path}");
@@ -680,6 +717,9 @@ async fn an_etag_is_the_version_of_what_was_read_or_changed() {
         let made = method == Method::POST
             && !["/api/uploads", "/api/finding-rules/dry-run"].contains(&path.as_str())
             && !path.starts_with("/api/ingest/");
+        // How often a delivery was tried is nothing that anybody changes under a version.
+        let (one, made) =
+            (one && !path.starts_with("/api/deliveries"), made && !path.starts_with("/api/deliveries"));
         if method == Method::DELETE || !(one || made) {
             continue;
         }

@@ -136,6 +136,8 @@ async fn no_object_of_ours_has_members_that_are_not_described() {
     for (pointer, value) in everything(&contract.document) {
         let is_object =
             value["type"] == "object" && (value["properties"].is_object() || value["required"].is_array());
+        // What a resource of FHIR may hold, R4 says.
+        let is_object = is_object && value["properties"]["resourceType"].is_null();
         if is_object && !open.iter().any(|open| pointer.contains(open)) && !pointer.contains("/allOf/") {
             assert_eq!(value["additionalProperties"], false, "{pointer}");
             let properties = value["properties"].as_object().unwrap();
@@ -154,7 +156,11 @@ async fn a_path_that_is_described_allows_the_methods_that_are() {
             path.split('/').map(|part| if part.starts_with('{') { "1" } else { part }).collect();
         let request = hospital.anonymous().request(Method::from_bytes(b"PROPFIND").unwrap(), &real.join("/"));
         let reply = Reply::of(request).await;
-        reply.expect_refusal(405, "method_not_allowed");
+        if path.starts_with("/fhir/") {
+            reply.expect_outcome(405, "method_not_allowed");
+        } else {
+            reply.expect_refusal(405, "method_not_allowed");
+        }
         let mut allowed: Vec<String> =
             reply.header("allow").split(", ").filter(|method| *method != "HEAD").map(str::to_owned).collect();
         allowed.sort_unstable();

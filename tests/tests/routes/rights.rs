@@ -118,6 +118,8 @@ const TABLE: &str = "
     read rules           here   403 403 403 403 403 403 200 200 403
     change rules         here   403 403 403 403 403 403 200 200 403
     try rules            here   403 403 403 403 403 403 422 422 403
+    list deliveries      here   403 403 403 403 403 403 200 200 403
+    retry a delivery     here   403 403 403 403 403 403 404 404 403
     read settings        here   403 403 403 403 403 403 200 200 403
     change settings      here   403 403 403 403 403 403 200 200 403
 ";
@@ -269,6 +271,9 @@ async fn act(actor: &Actor, act: &str, place: &str, case: &Case) -> Reply {
         "change rules" => actor.put("/api/finding-rules", json!({"rules": []})).await,
         // It is no report: who may try rules is told so.
         "try rules" => actor.post("/api/finding-rules/dry-run", json!({"imageId": case.image})).await,
+        "list deliveries" => actor.get("/api/deliveries").await,
+        // There is none: who may retry it is told so.
+        "retry a delivery" => actor.post(&format!("/api/deliveries/{}/retry", case.image), json!({})).await,
         "read settings" => actor.get("/api/settings/critical-results").await,
         "change settings" => actor.put("/api/settings/critical-results", critical_results()).await,
         other => unreachable!("no such act: {other}"),

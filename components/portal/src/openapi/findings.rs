@@ -155,7 +155,7 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
             "Notification",
             object([
                 required::<String>("recipient").like("dr-1"),
-                required::<String>("channel").like("notification-service"),
+                required::<String>("channel").like("NOTIFICATION"),
                 required::<Time>("at"),
                 Member::new("outcome", one_of(&["DELIVERED", "FAILED"])),
             ]),

@@ -150,7 +150,10 @@ pub(super) fn operations_on_settings() -> Vec<Operation> {
             )
             .answers_one("settings", "IngestSettings"),
         Operation::new("put", path, "changeIngestSettings")
-            .says("Change what is done with what arrives", "As a whole. What waits for want of an order is tried again.")
+            .says(
+                "Change what is done with what arrives",
+                "As a whole. What waits for want of an order is tried again.",
+            )
             .of_a_version()
             .takes("NewIngestSettings", &json!(IngestSettings::default()))
             .answers_one("settings", "IngestSettings"),

@@ -135,6 +135,23 @@ pub(super) fn operations_of_machines() -> Vec<Operation> {
             )
             .for_machines()
             .answers(200, [required::<Number>("filed"), required::<bool>("more").like(false)]),
+        Operation::new("post", "/tasks/dispatch", "dispatchEvents")
+            .says(
+                "Tell other systems what happened",
+                "Deadlines that have passed fire, events become deliveries, and what is due is sent: a bounded amount a \
+                    call, and as many calls at once as one likes. While there is `more`, it is called again at once.",
+            )
+            .for_machines()
+            .answers(
+                200,
+                [
+                    required::<Number>("fired").like(0).says("How many deadlines of findings had passed."),
+                    required::<Number>("events").says("How many events were worked."),
+                    required::<Number>("delivered").says("How many deliveries have arrived."),
+                    required::<Number>("failed").like(0).says("How many were tried, and will be again."),
+                    required::<bool>("more").like(false),
+                ],
+            ),
         Operation::new("post", "/tasks/seal", "sealAudit")
             .says(
                 "Seal the audit's events",

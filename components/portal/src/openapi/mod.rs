@@ -2,6 +2,8 @@
 //! actions do: every reply that a test gets is held against it, and so is every route.
 
 mod audit;
+mod dispatch;
+mod fhir;
 mod finding_rules;
 mod findings;
 mod images;
@@ -53,6 +55,8 @@ fn families() -> Vec<Family> {
         Family { tag: finding_rules::TAG, operations: finding_rules::operations() },
         Family { tag: ingest::TAG, operations: ingest::operations() },
         Family { tag: audit::TAG, operations: audit::operations() },
+        Family { tag: dispatch::TAG, operations: dispatch::operations() },
+        Family { tag: fhir::TAG, operations: fhir::operations() },
         Family {
             tag: findings::SETTINGS,
             operations: findings::operations_on_settings()
@@ -75,6 +79,8 @@ fn schemas() -> Value {
         finding_rules::schemas(),
         ingest::schemas(),
         audit::schemas(),
+        dispatch::schemas(),
+        fhir::schemas(),
         machines::schemas(),
         shared::schemas(),
     ];

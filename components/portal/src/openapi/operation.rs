@@ -32,6 +32,8 @@ pub(super) struct Operation {
     /// The statuses of the replies that it shares with others.
     refusals: Vec<u16>,
     links: Map<String, Value>,
+    /// How a refusal is told, by its status.
+    refusal: fn(u16) -> Value,
 }
 
 impl Operation {
@@ -50,6 +52,7 @@ impl Operation {
             replies: Map::new(),
             refusals: if path.contains("{") { vec![404] } else { Vec::new() },
             links: Map::new(),
+            refusal: shared::refusal,
         }
     }
 
@@ -180,11 +183,16 @@ impl Operation {
     }
 
     /// A header of the success.
-    pub(super) fn tells(mut self, header: &str) -> Self {
+    pub(super) fn tells(self, header: &str) -> Self {
+        self.tells_as(header, header)
+    }
+
+    /// The same where another has its name.
+    pub(super) fn tells_as(mut self, name: &str, header: &str) -> Self {
         let answer = self.replies.get_mut(&self.answer.to_string());
         let headers = answer.and_then(|answer| answer.get_mut("headers")).and_then(Value::as_object_mut);
         if let Some(headers) = headers {
-            headers.insert(header.to_owned(), shared::header(header));
+            headers.insert(name.to_owned(), shared::header(header));
         }
         self
     }
@@ -193,6 +201,11 @@ impl Operation {
     pub(super) fn refuses(mut self, statuses: &[u16]) -> Self {
         self.refusals.extend(statuses);
         self
+    }
+
+    /// Refusals are told in another form than elsewhere.
+    pub(super) fn refused_as(self, refusal: fn(u16) -> Value) -> Self {
+        Self { refusal, ..self }
     }
 
     /// What the path names by another system's id or by a word is a list, be it empty.
@@ -238,7 +251,7 @@ impl Operation {
         }
         self.refusals.extend([500, 503, 504]);
         for status in self.refusals {
-            self.replies.entry(status.to_string()).or_insert_with(|| shared::refusal(status));
+            self.replies.entry(status.to_string()).or_insert_with(|| (self.refusal)(status));
         }
         let answer = self.replies.get_mut(&self.answer.to_string()).and_then(Value::as_object_mut);
         if let (Some(answer), false) = (answer, self.links.is_empty()) {

@@ -2,11 +2,13 @@
 //! action that takes it.
 
 use domain::{
-    About, Amendment, AuditOutcome, BirthDate, Count, DeclineId, ExternalId, FindingId, FindingSource,
-    FindingStatus, FirstStatus, Group, ImageId, IngestStatus, Macros, Modality, Moment, OrderId, OrderStatus,
-    Priority, RangeEnd, Recipients, ReportId, ReportStatus, Resolution, RuleId, RuleSeverity, Severity,
-    StudyId, StudyStatus, Text, UploadId,
+    About, Amendment, AuditOutcome, BirthDate, Channel, Count, DeclineId, DeliveryId, DeliveryState,
+    ExternalId, FindingId, FindingSource, FindingStatus, FirstStatus, Group, ImageId, IngestStatus, Macros,
+    Modality, Moment, OrderId, OrderStatus, Priority, RangeEnd, Recipients, ReportId, ReportStatus,
+    Resolution, ResourceId, RuleId, RuleSeverity, Severity, StateFilter, StudyId, StudyStatus, Text,
+    UploadId,
     dicom::{AccessionNumber, CadOutcome, CadType, Completion, PersonName, Uid, Verification},
+    fhir::{Format, PatientReference, Token},
 };
 use serde_json::{Map, Value, json};
 
@@ -122,6 +124,18 @@ impl Described for About {
     }
 }
 
+impl Described for StateFilter {
+    fn schema() -> Value {
+        let lower = DeliveryState::ALL.iter().map(|state| state.as_str().to_lowercase());
+        let names: Vec<String> = DeliveryState::ALL.iter().map(ToString::to_string).chain(lower).collect();
+        json!({"type": "string", "enum": names})
+    }
+
+    fn example() -> Value {
+        json!("DEAD")
+    }
+}
+
 impl Described for Macros {
     fn schema() -> Value {
         json!({"type": ["object", "array", "string"], "description": "At most 64 KiB of JSON."})
@@ -179,6 +193,28 @@ impl Described for ExternalId {
 
     fn example() -> Value {
         json!("MRN-1")
+    }
+}
+
+impl Described for Token {
+    fn schema() -> Value {
+        let value = r"[^\s|,\u0000-\u001F\u007F-\u009F]([^|,\u0000-\u001F\u007F-\u009F]{0,254}[^\s|,\u0000-\u001F\u007F-\u009F])?";
+        json!({"type": "string", "pattern": format!(r"^([!-+\--{{}}~]{{1,300}}\|)?{value}$")})
+    }
+
+    fn example() -> Value {
+        json!("urn:dicom:uid|urn:oid:1.2.826.0.1.3680043.2")
+    }
+}
+
+impl Described for PatientReference {
+    fn schema() -> Value {
+        let address = r"^(https?://[!-~]+/)?Patient/[!-.0-~]{1,64}$";
+        json!({"anyOf": [ExternalId::schema(), {"type": "string", "pattern": address}]})
+    }
+
+    fn example() -> Value {
+        json!("Patient/MRN-1")
     }
 }
 
@@ -292,6 +328,8 @@ ids! {
     ReportId: "019a3b1c-7e00-7abc-8def-000000000005",
     FindingId: "019a3b1c-7e00-7abc-8def-000000000006",
     DeclineId: "019a3b1c-7e00-7abc-8def-000000000007",
+    DeliveryId: "019a3b1c-7e00-7abc-8def-00000000000b",
+    ResourceId: "019a3b1c-7e00-7abc-8def-000000000006",
 }
 
 macro_rules! enumerations {
@@ -313,10 +351,13 @@ enumerations! {
     AuditOutcome,
     CadOutcome,
     CadType,
+    Channel,
     Completion,
+    DeliveryState,
     FindingSource,
     FindingStatus,
     FirstStatus,
+    Format,
     Group,
     IngestStatus,
     OrderStatus,

@@ -1,7 +1,7 @@
 //! What operations share: parameters, headers, the envelope, refusals, pages.
 
 use domain::{
-    Count, ExternalId, FindingId, ImageId, OrderId, ReportId, Severity, StudyId, UploadId,
+    Count, DeliveryId, ExternalId, FindingId, ImageId, OrderId, ReportId, Severity, StudyId, UploadId,
     dicom::{AccessionNumber, Uid},
 };
 use serde_json::{Map, Value, json};
@@ -95,6 +95,7 @@ pub(super) fn parameters() -> Value {
         "uploadId": in_path::<UploadId>("uploadId", "The upload's id, which also names its blob."),
         "reportId": in_path::<ReportId>("reportId", "The report's id."),
         "findingId": in_path::<FindingId>("findingId", "The finding's id."),
+        "deliveryId": in_path::<DeliveryId>("deliveryId", "The delivery's id."),
         "patientId": in_path::<ExternalId>("patientId", "The patient's id, as the platform knows it."),
         "accessionNumber": in_path::<AccessionNumber>("accessionNumber", "The study's accession number."),
         "seriesUID": in_path::<Uid>("seriesUID", "The Series Instance UID."),
@@ -166,6 +167,7 @@ pub(super) fn headers() -> Value {
     json!({
         "X-Request-Id": header("The id of the request, as sent or made here.", true, text("^[A-Za-z0-9._:-]{1,128}$")),
         "ETag": header("The version, for `If-Match`.", true, text("^\"[0-9]+\"$")),
+        "WeakETag": header("The version.", true, text("^W/\"[0-9]+\"$")),
         "Location": header("Where it is.", true, json!({"type": "string", "format": "uri-reference"})),
         "Link": header(
             "The next page when reading by `cursor`; not there on the last.",
@@ -299,6 +301,15 @@ pub(super) fn refusal(status: u16) -> Value {
     let name =
         REFUSALS.iter().find(|refusal| refusal.0 == status).map_or("InternalError", |refusal| refusal.1);
     json!({"$ref": format!("#/components/responses/{name}")})
+}
+
+/// The same in another form: with its meaning and its headers, and other content.
+pub(super) fn refusal_with(status: u16, content: Value) -> Value {
+    let known = REFUSALS.iter().find(|refusal| refusal.0 == status);
+    let (meaning, more) = known.map_or(("It cannot be done.", None), |refusal| (refusal.2, refusal.3));
+    let headers: Map<String, Value> =
+        ["X-Request-Id"].into_iter().chain(more).map(|name| (name.to_owned(), header(name))).collect();
+    json!({"description": meaning, "headers": headers, "content": content})
 }
 
 pub(super) fn responses() -> Value {

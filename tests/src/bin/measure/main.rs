@@ -10,6 +10,7 @@
 
 mod baseline;
 mod costs;
+mod dispatch;
 mod footprint;
 mod gateways;
 mod hostile;
@@ -54,6 +55,10 @@ struct Arguments {
     #[arg(long, default_value_t = 200)]
     images: usize,
 
+    /// Findings to be told while everything fails
+    #[arg(long, default_value_t = 1000)]
+    findings: usize,
+
     /// Studies of the load
     #[arg(long, default_value_t = 200)]
     studies: usize,
@@ -86,6 +91,8 @@ enum Part {
     Footprint,
     /// Ten times as much as can be served
     Overload,
+    /// From a finding to the first message, and 1,000 findings while the receiver fails and the host is killed ten times
+    Dispatch,
     /// Many studies from eight gateways while people read; only when asked for
     Load,
     /// The same while the host is killed, Postgres restarted, and storage too busy; only when asked for
@@ -121,6 +128,9 @@ async fn measure(arguments: &Arguments) -> Result<()> {
     if asked(Part::Reads) {
         let manifest = arguments.manifest.as_deref();
         reads::measure(manifest, arguments.clients, arguments.rounds, arguments.seconds).await?;
+    }
+    if asked(Part::Dispatch) {
+        dispatch::measure(arguments.findings).await?;
     }
     if asked(Part::Overload) {
         overload::measure(arguments.seconds).await?;

@@ -222,5 +222,11 @@ async fn every_endpoint_leaves_what_it_did_and_what_it_refused() {
     GET /api/audit-events
       audit.list audit
       refused: audit.read audit
+    GET /api/deliveries
+      delivery.list delivery
+      refused: settings.administer settings
+    POST /api/deliveries/{delivery}/retry
+      delivery.retry delivery/{delivery} MRN-1
+      refused: settings.administer delivery/{delivery} MRN-1
     ");
 }

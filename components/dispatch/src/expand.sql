@@ -1,0 +1,64 @@
+-- dispatch.expand: the deliveries that an event has become, all or none, once. Who is told that a finding was raised may
+-- read it from now on. Of a finding that is no longer one of "open", since somebody has taken it on, nobody is told any
+-- more: what was not sent yet is not needed.
+create or replace function dispatch.expand(cx jsonb, ask jsonb) returns jsonb
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+    o imaging.outbox;
+    f imaging.findings;
+    told boolean;
+begin
+    perform imaging.enter(cx);
+    select * into o from imaging.outbox
+     where organization = cx->>'organization' and id = (ask->>'event')::bigint;
+    if o.resource = 'finding' then
+        f := findings.lock(cx, o.resource_id);
+    end if;
+    select * into o from imaging.outbox
+     where organization = cx->>'organization' and id = (ask->>'event')::bigint and state = 'PENDING'
+       for update;
+    if not found then
+        return imaging.done('{"told": false}');
+    end if;
+
+    told := f.id is null or ask->'open' ? f.status;
+    if not told then
+        update imaging.deliveries
+           set state = 'NOT_NEEDED', sealed = '{}'
+         where organization = f.organization and finding_id = f.id and state = 'PENDING';
+    elsif o.topic = 'finding.raised' then
+        perform findings.tell(cx, f, array(select jsonb_array_elements_text(ask->'recipients')));
+    end if;
+    insert into imaging.deliveries (
+        organization, id, event_id, channel, topic, resource, resource_id, resource_version, finding_id, recipient, due_at,
+        sealed, created_at)
+    select o.organization, (d->>'id')::uuid, o.id, d->>'channel', o.topic, o.resource, o.resource_id, o.resource_version,
+           case when d->>'channel' = 'NOTIFICATION' then f.id end, d->>'recipient', imaging.clock(), d->'sealed',
+           imaging.clock()
+      from jsonb_array_elements(ask->'deliveries') as d
+     where told or d->>'channel' <> 'NOTIFICATION';
+    if exists (select from jsonb_array_elements(ask->'deliveries') as d where d->>'channel' = 'EHR') then
+        perform audit.append(
+            cx, 'record.tell', o.resource, o.resource_id, o.resource_version,
+            audit.patients_of(o.organization, array[o.resource_id]));
+    end if;
+    update imaging.outbox
+       set state = 'DELIVERED'
+     where organization = o.organization and id = o.id;
+    return imaging.done(jsonb_build_object('told', told));
+end
+$$;
+
+-- dispatch.give_up: nothing comes of an event however often it is taken, and it is in the way of others no longer
+create or replace function dispatch.give_up(cx jsonb, ask jsonb) returns jsonb
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
+as $$
+begin
+    perform imaging.enter(cx);
+    update imaging.outbox
+       set state = 'DEAD'
+     where organization = cx->>'organization' and id = (ask->>'event')::bigint and state = 'PENDING';
+    return imaging.done(null);
+end
+$$;

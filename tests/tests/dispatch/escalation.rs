@@ -1,0 +1,117 @@
+//! A channel that fails escalates at once, and somebody who acknowledges ends it.
+
+use serde_json::{Value, json};
+use tests::{
+    hospital::id,
+    receiver::{Manner, Receiver},
+};
+
+use crate::wards::{self, deliveries, dispatches, passes};
+
+/// The levels of a finding that have fired.
+async fn fired(hospital: &tests::Hospital, finding: &Value) -> Vec<u64> {
+    let finding = wards::read(hospital, finding).await;
+    let levels = finding["escalations"].as_array().unwrap().iter();
+    levels.filter(|level| !level["firedAt"].is_null()).map(|level| level["level"].as_u64().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn the_third_failure_of_a_critical_message_tells_the_next_group_at_once_and_only_that() {
+    let receiver = Receiver::open().await;
+    receiver.behaves(|_, request| match request.recipient() {
+        "covering-1" | "chief-1" => Manner::Answers(200),
+        _ => Manner::Answers(500),
+    });
+    let hospital = wards::open(&receiver).await;
+    wards::sets(&hospital, |_| {}).await;
+    let study = hospital.completed_study().await;
+    // Neither can be reached; the next group is told once.
+    let critical = wards::finds(&hospital, &study, "CRITICAL", &["dr-1", "provider-1"]).await;
+    let high = wards::finds(&hospital, &study, "HIGH", &["provider-1"]).await;
+    wards::concluded(&hospital, 3).await;
+    for pause in ["3 seconds", "6 seconds", "11 seconds", "21 seconds"] {
+        assert!(fired(&hospital, &high).await.is_empty());
+        passes(&hospital, pause).await;
+        dispatches(&hospital).await;
+    }
+
+    assert_eq!(fired(&hospital, &critical).await, [1]);
+    let covering: Vec<_> =
+        receiver.taken().into_iter().filter(|request| request.recipient() == "covering-1").collect();
+    assert_eq!(covering.len(), 1);
+    assert!(covering[0].text.contains("Nobody has acknowledged it yet."), "{}", covering[0].text);
+    let now = wards::read(&hospital, &critical).await;
+    assert_eq!((&now["status"], &now["notificationSent"]), (&json!("NOTIFIED"), &json!(true)));
+}
+
+#[tokio::test]
+async fn a_message_that_is_dead_tells_the_next_group_whatever_the_severity() {
+    let receiver = Receiver::open().await;
+    receiver.behaves(|_, request| match request.recipient() {
+        "provider-1" => Manner::Answers(410),
+        _ => Manner::Answers(200),
+    });
+    let hospital = wards::open(&receiver).await;
+    wards::sets(&hospital, |_| {}).await;
+    let study = hospital.completed_study().await;
+    let finding = wards::finds(&hospital, &study, "LOW", &["provider-1"]).await;
+    wards::received(&hospital, &receiver, 1).await;
+    hospital.wait_for("it to be given up", async || deliveries(&hospital, "state=DEAD").await.pop()).await;
+    dispatches(&hospital).await;
+
+    assert_eq!(fired(&hospital, &finding).await, [1]);
+    assert_eq!(receiver.taken().last().unwrap().recipient(), "chief-1");
+}
+
+#[tokio::test]
+async fn after_an_outage_every_level_fires_once_and_in_order_and_who_is_told_hears_it_in_order() {
+    let receiver = Receiver::open().await;
+    receiver.is(Manner::IsAway);
+    let hospital = wards::open(&receiver).await;
+    wards::sets(&hospital, |settings| settings["groups"]["DEPARTMENT"] = json!(["provider-1"])).await;
+    let study = hospital.completed_study().await;
+    let finding = wards::finds(&hospital, &study, "CRITICAL", &["provider-1"]).await;
+    passes(&hospital, "3 hours").await;
+    receiver.is(Manner::Answers(200));
+    dispatches(&hospital).await;
+    dispatches(&hospital).await;
+
+    assert_eq!(fired(&hospital, &finding).await, [0, 1, 2]);
+    let events = "select string_agg(detail->>'level', ' ' order by id) from imaging.outbox where topic = 'finding.escalated'";
+    assert_eq!(hospital.sql(events).await.as_deref(), Some("0 1 2"));
+    let to_provider: Vec<String> = receiver
+        .taken()
+        .iter()
+        .filter(|request| request.recipient() == "provider-1")
+        .map(|request| request.key().to_owned())
+        .collect();
+    let mut listed: Vec<String> = deliveries(&hospital, &format!("resourceId={}", id(&finding)))
+        .await
+        .iter()
+        .filter(|delivery| delivery["recipient"] == "provider-1")
+        .map(|delivery| id(delivery).to_owned())
+        .collect();
+    listed.sort();
+    assert_eq!(to_provider, listed, "it was raised, told again, and told to the department");
+}
+
+#[tokio::test]
+async fn once_somebody_acknowledges_nobody_else_is_told() {
+    let receiver = Receiver::open().await;
+    receiver.is(Manner::Answers(500));
+    let hospital = wards::open(&receiver).await;
+    wards::sets(&hospital, |_| {}).await;
+    let study = hospital.completed_study().await;
+    let finding = wards::finds(&hospital, &study, "CRITICAL", &["provider-1"]).await;
+    wards::received(&hospital, &receiver, 1).await;
+    hospital.provider().acknowledges(&finding).await.expect_status(200);
+    receiver.is(Manner::Answers(200));
+    dispatches(&hospital).await;
+    passes(&hospital, "2 hours").await;
+    dispatches(&hospital).await;
+
+    assert_eq!(receiver.received().len(), 1);
+    let listed = deliveries(&hospital, "").await;
+    assert_eq!(listed.iter().map(|delivery| &delivery["state"]).collect::<Vec<_>>(), ["NOT_NEEDED"]);
+    assert!(fired(&hospital, &finding).await.is_empty());
+}

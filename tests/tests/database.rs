@@ -679,6 +679,7 @@ async fn restore(hospital: &Hospital, planted: &Planted) {
             "update imaging.findings set status = 'OPEN', acknowledged_at = null where id = '{}';
              update imaging.uploads set status = 'RECEIVED', reason = null, study_id = null, resolution = null where id = '{}';
              delete from imaging.removals;
+             update imaging.findings set status = 'OPEN', notification_sent = false where status = 'NOTIFIED';
              insert into imaging.images (organization, id, study_id, upload_id, blob, status, series_instance_uid,
                  sop_instance_uid, series_number, instance_number, created_at, updated_at)
              values ('org-1', '{}', '{}', '{}', 'x', 'EXPECTED', '1.2.3', '1.2.3.4', 1, 1, now(), now())
@@ -1128,6 +1129,8 @@ fn each_table_is_written_by_one_family() {
     imaging.idempotency_keys: service
     imaging.images: images
     imaging.ingest_settings: ingest
+    imaging.notifications: findings
+    imaging.order_identifiers: orders
     imaging.orders: orders
     imaging.outbox: dispatch service
     imaging.removals: images

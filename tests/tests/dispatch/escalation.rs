@@ -71,10 +71,14 @@ async fn after_an_outage_every_level_fires_once_and_in_order_and_who_is_told_hea
     wards::sets(&hospital, |settings| settings["groups"]["DEPARTMENT"] = json!(["provider-1"])).await;
     let study = hospital.completed_study().await;
     let finding = wards::finds(&hospital, &study, "CRITICAL", &["provider-1"]).await;
+    // Whoever was woken by it has found the receiver away, and is at nothing any more when the clock goes on.
+    wards::concluded(&hospital, 1).await;
     passes(&hospital, "3 hours").await;
     receiver.is(Manner::Answers(200));
     dispatches(&hospital).await;
+    passes(&hospital, "1 minute").await;
     dispatches(&hospital).await;
+    wards::settled(&hospital).await;
 
     assert_eq!(fired(&hospital, &finding).await, [0, 1, 2]);
     let events = "select string_agg(detail->>'level', ' ' order by id) from imaging.outbox where topic = 'finding.escalated'";
@@ -114,4 +118,42 @@ async fn once_somebody_acknowledges_nobody_else_is_told() {
     let listed = deliveries(&hospital, "").await;
     assert_eq!(listed.iter().map(|delivery| &delivery["state"]).collect::<Vec<_>>(), ["NOT_NEEDED"]);
     assert!(fired(&hospital, &finding).await.is_empty());
+}
+
+#[tokio::test]
+async fn who_declines_a_finding_moves_it_on_to_the_next_group_at_once_and_to_no_further() {
+    let receiver = Receiver::open().await;
+    receiver.is(Manner::Answers(200));
+    let hospital = wards::open(&receiver).await;
+    wards::sets(&hospital, |_| {}).await;
+    let study = hospital.completed_study().await;
+    let finding = wards::finds(&hospital, &study, "CRITICAL", &["provider-1"]).await;
+    wards::concluded(&hospital, 1).await;
+
+    let decline = format!("/api/critical-findings/{}/decline", id(&finding));
+    hospital.provider().post(&decline, json!({"reason": "Not on duty"})).await.expect_status(200);
+    dispatches(&hospital).await;
+    wards::settled(&hospital).await;
+
+    assert_eq!(fired(&hospital, &finding).await, [1]);
+    assert_eq!(receiver.taken().last().unwrap().recipient(), "covering-1");
+    assert_eq!(wards::read(&hospital, &finding).await["status"], "NOTIFIED");
+}
+
+#[tokio::test]
+async fn a_group_of_nobody_is_passed_over() {
+    let receiver = Receiver::open().await;
+    receiver.is(Manner::Answers(200));
+    let hospital = wards::open(&receiver).await;
+    wards::sets(&hospital, |settings| settings["groups"]["COVERING_GROUP"] = json!([])).await;
+    let study = hospital.completed_study().await;
+    let finding = wards::finds(&hospital, &study, "CRITICAL", &["provider-1"]).await;
+    wards::concluded(&hospital, 1).await;
+
+    passes(&hospital, "21 minutes").await;
+    dispatches(&hospital).await;
+    wards::settled(&hospital).await;
+
+    assert_eq!(fired(&hospital, &finding).await, [0, 1, 2]);
+    assert!(receiver.taken().iter().any(|request| request.recipient() == "chief-1"));
 }

@@ -25,7 +25,7 @@ async fn metrics(actor: &tests::Actor, query: &str) -> Value {
     actor.get(&format!("{PATH}/metrics{query}")).await.expect(200)["metrics"].take()
 }
 
-/// A finding that was reported so many hours ago and, if at all, acknowledged so many minutes later.
+/// A finding, of which nobody is told any more, that was reported so many hours ago and, if at all, acknowledged so many minutes later.
 async fn found(
     hospital: &Hospital,
     study: &Value,
@@ -39,7 +39,8 @@ async fn found(
             set reported_at = reported_at - interval '{hours_ago} hours', due_at = due_at - interval '{hours_ago} hours'
           where id = '{id}';
          update imaging.escalations
-            set due_at = due_at - interval '{hours_ago} hours', fired_at = case when {fired} then due_at end
+            set due_at = due_at - interval '{hours_ago} hours', fired_at = case when {fired} then due_at end,
+                stopped_at = case when not {fired} then due_at end
           where finding_id = '{id}'",
         id = id(&finding),
         fired = if severity == "CRITICAL" { "level <= 2" } else { "false" },

@@ -153,9 +153,7 @@ fn updates(organization: &str, mut exchanged: Value, seal: &Seal) -> Result<Vec<
 /// A report goes out only if it says what its hash was taken of: see reports/src/content.rs.
 fn is_unaltered(seal: &Seal, report: &Value) -> Result<bool> {
     let hash = report.get("contentHash").and_then(Value::as_str).unwrap_or_default();
-    let is_so =
-        Content::bound_of(report).map(|bound| seal.is_digest_of(hash, "report", bound)).transpose()?;
-    Ok(is_so == Some(true))
+    seal.is_digest_of(hash, "report", Content::bound_of(report))
 }
 
 fn delivery(seal: &Seal, channel: Channel, recipient: Option<&str>, request: Value) -> Result<Value> {

@@ -79,12 +79,8 @@ pub(crate) fn finish(mut query: Query) -> Result<()> {
 /// A report is shown only if it says what its hash was taken of: see reports/src/content.rs.
 pub(crate) fn unaltered(seal: &Seal, report: &Value) -> Result<()> {
     let text = |name| report.get(name).and_then(Value::as_str).unwrap_or_default();
-    let is_so = match Content::bound_of(report) {
-        Some(bound) => seal.is_digest_of(text("contentHash"), "report", bound)?,
-        None => false,
-    };
-    let id = text("id");
-    is_so
-        .then_some(())
-        .ok_or_else(|| Error::Internal(format!("report {id} does not say what its hash was taken of")))
+    if seal.is_digest_of(text("contentHash"), "report", Content::bound_of(report))? {
+        return Ok(());
+    }
+    Err(Error::Internal(format!("report {} does not say what its hash was taken of", text("id"))))
 }

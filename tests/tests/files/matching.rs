@@ -287,7 +287,7 @@ async fn late_files_are_attached_and_leave_the_status_as_it_is() {
     assert_eq!((&completed["status"], &completed["numberOfInstances"]), (&json!("COMPLETED"), &json!(2)));
     assert_eq!(completed["order"]["status"], "COMPLETED");
 
-    // Reports come with a later issue: the status that one gives is set here by hand.
+    // The status that a report gives it, as the database is told: how reports are written is for other tests.
     for (status, instances) in [("PRELIMINARY", 3), ("FINAL", 4)] {
         hospital
             .execute(&format!(

@@ -41,12 +41,18 @@ pub fn faults(resource: &Value) -> Vec<String> {
     validator.faults(resource).unwrap_or_else(|error| panic!("resources cannot be validated: {error:#}"))
 }
 
-/// Fails when a reply says that it is a resource, and R4 defines it otherwise.
+/// Fails when R4 defines a resource otherwise: one that was replied, or that was sent to another system.
+#[track_caller]
+pub fn must_be_as_defined(resource: &Value) {
+    let faults = faults(resource);
+    assert!(faults.is_empty(), "this is not as FHIR R4 defines it: {faults:#?}\n{resource}");
+}
+
+/// The same for a reply that says that it is a resource.
 #[track_caller]
 pub(crate) fn hold(reply: &Reply) {
     if reply.header("content-type") == MEDIA_TYPE {
-        let faults = faults(&reply.body);
-        assert!(faults.is_empty(), "this is not as FHIR R4 defines it: {faults:#?}\n{reply}");
+        must_be_as_defined(&reply.body);
     }
 }
 

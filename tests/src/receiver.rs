@@ -1,6 +1,7 @@
 //! A system that is told things over HTTP, in this process: it keeps what it is sent, and answers as a test wants it to.
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -77,6 +78,8 @@ type Behaviour = dyn Fn(usize, &Received) -> Manner + Send + Sync;
 
 struct Shared {
     received: Mutex<Vec<Received>>,
+    /// What it answers when it is asked for a path.
+    known: Mutex<BTreeMap<String, Value>>,
     behaviour: Mutex<Arc<Behaviour>>,
     /// Changes with the behaviour: what was held before is let go of.
     turns: watch::Sender<u32>,
@@ -101,6 +104,7 @@ impl Receiver {
         let address = format!("http://{}", listener.local_addr().expect("an address"));
         let shared = Arc::new(Shared {
             received: Mutex::default(),
+            known: Mutex::default(),
             behaviour: Mutex::new(Arc::new(|_, _| Manner::Answers(200))),
             turns: watch::Sender::new(0),
         });
@@ -130,6 +134,11 @@ impl Receiver {
     pub fn behaves(&self, behaviour: impl Fn(usize, &Received) -> Manner + Send + Sync + 'static) {
         *self.shared.behaviour.lock().expect("no panic") = Arc::new(behaviour);
         self.shared.turns.send_modify(|turn| *turn += 1);
+    }
+
+    /// From now on it knows what is asked for at a path. What it does not know is not found.
+    pub fn knows(&self, path: impl Into<String>, answer: Value) {
+        self.shared.known.lock().expect("no panic").insert(path.into(), answer);
     }
 
     /// All that has come, in this order.
@@ -169,9 +178,15 @@ async fn serve(mut stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
             all.push(received.clone());
         }
         let status = match received.manner {
+            Manner::Answers(200) if received.method == "GET" => {
+                let known = shared.known.lock().expect("no panic").get(&received.path).cloned();
+                let status = if known.is_some() { 200 } else { 404 };
+                answer(&mut stream, status, "", &known.unwrap_or_default().to_string()).await?;
+                continue;
+            }
             Manner::Answers(status) => status,
             Manner::IsBusy(seconds) => {
-                answer(&mut stream, 429, &format!("retry-after: {seconds}\r\n")).await?;
+                answer(&mut stream, 429, &format!("retry-after: {seconds}\r\n"), "{}").await?;
                 continue;
             }
             Manner::IsSlow(pause) => {
@@ -185,12 +200,13 @@ async fn serve(mut stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
             }
             Manner::CutsOff | Manner::IsAway => return Ok(()),
         };
-        answer(&mut stream, status, "").await?;
+        answer(&mut stream, status, "", "{}").await?;
     }
 }
 
-async fn answer(stream: &mut TcpStream, status: u16, headers: &str) -> std::io::Result<()> {
-    let reply = format!("HTTP/1.1 {status} Said\r\n{headers}content-length: 2\r\n\r\n{{}}");
+async fn answer(stream: &mut TcpStream, status: u16, headers: &str, body: &str) -> std::io::Result<()> {
+    let length = body.len();
+    let reply = format!("HTTP/1.1 {status} Said\r\n{headers}content-length: {length}\r\n\r\n{body}");
     stream.write_all(reply.as_bytes()).await
 }
 

@@ -475,7 +475,15 @@ fn asks(planted: &Planted) -> BTreeMap<&'static str, Value> {
                 "deliveries": [{"id": new(), "channel": "NOTIFICATION", "recipient": "dr-9", "sealed": {"request": "x"}}],
             }),
         ),
-        ("dispatch.give_up", json!({"event": planted.events[1]})),
+        (
+            "dispatch.give_up",
+            json!({"event": planted.events[1], "delivery": new(), "channel": "NOTIFICATION", "code": "not_made"}),
+        ),
+        (
+            "dispatch.describe_patient",
+            json!({"study": study, "patientId": "MRN-1", "open": ["COMPLETED"], "sealed": {"patientName": "x"}}),
+        ),
+        ("dispatch.tell_care_team", json!({"finding": planted.finding["id"], "members": ["dr-9"]})),
         (
             "dispatch.conclude",
             json!({

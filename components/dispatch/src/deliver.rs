@@ -8,7 +8,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use service::{Context, Error, Result, seal::Seal};
 
-use crate::receiver::{Answer, Receiver, Request};
+use crate::{
+    ask::settle,
+    receiver::{Answer, Receiver, Request},
+};
 
 /// How long a delivery that was taken is nobody else's, in seconds: longer than a receiver has to answer.
 const LEASE: u32 = 30;
@@ -25,10 +28,12 @@ pub(crate) struct Delivered {
 
 /// A delivery that was taken.
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Taken {
     id: DeliveryId,
     organization: String,
     topic: String,
+    resource_id: String,
     attempt: u32,
     trace: Option<String>,
     request: Option<Request>,
@@ -110,10 +115,13 @@ async fn attempt(cx: &Context, receiver: &Receiver, mut due: Value) -> Result<At
     drop(Seal::of(organization).await?.open_document(&mut due));
     let due: Taken = serde_json::from_value(due)
         .map_err(|_| Error::Internal("dispatch.take_deliveries answered another delivery".to_owned()))?;
-    let answer = match &due.request {
+    let mut answer = match &due.request {
         Some(request) => receiver.send(request, &due.id.to_string(), due.trace.as_deref()).await,
         None => Answer::none("not_opened"),
     };
+    if let Some(asked) = due.request.as_ref().and_then(|request| request.asked.as_ref()) {
+        answer = settle(cx, &due.organization, &due.resource_id, asked, answer).await?;
+    }
     conclude(cx, &due, &answer).await
 }
 

@@ -11,11 +11,23 @@ use futures::{StreamExt, stream};
 use serde_json::{Value, json};
 use service::{Context, Error, Result, optional, seal::Seal};
 
-use crate::message::{self, Message};
+use crate::{
+    ask,
+    message::{self, Message},
+    receiver::Request,
+    retry::NOT_MADE,
+};
 
 /// What the health record is told of: orders, and reports with the study and the order that they are about.
-const EXCHANGED: &[&str] =
-    &["order.changed", "order.placed", "report.amended", "report.changed", "report.signed", "report.written"];
+const EXCHANGED: &[&str] = &[
+    "order.changed",
+    "order.placed",
+    "report.amended",
+    "report.changed",
+    "report.removed",
+    "report.signed",
+    "report.written",
+];
 
 /// How many events are taken at once.
 const MOST: u32 = 50;
@@ -25,8 +37,8 @@ const UNWANTED: u32 = 1000;
 const AT_ONCE: usize = 4;
 /// How long an event that was taken is nobody else's, in seconds.
 const LEASE: u32 = 30;
-/// How often an event is taken before it is given up.
-const TRIES: i64 = 20;
+/// How often an event is taken before it is given up: with the leases in between that is a day.
+const TRIES: i64 = 24 * 60 * 60 / LEASE as i64;
 
 /// What came of the events that waited.
 #[derive(Default)]
@@ -41,9 +53,16 @@ pub(crate) async fn expand(cx: &Context, notify: bool, record: bool, until: Inst
     let portal = optional("portal_url").await?;
     let told = if notify { message::TOPICS } else { &[] };
     let exchanged = if record { EXCHANGED } else { &[] };
-    let topics: BTreeSet<_> = told.iter().chain(exchanged).collect();
+    let asked: Vec<&str> = ask::topics().filter(|_| record).collect();
+    let topics: BTreeSet<&str> = told.iter().chain(exchanged).chain(&asked).copied().collect();
     let ask = json!({
-        "topics": topics, "exchanged": exchanged, "most": MOST, "unwanted": UNWANTED, "leaseSeconds": LEASE, "defaults": CriticalResults::default(),
+        "topics": topics,
+        "exchanged": exchanged,
+        "asked": asked,
+        "most": MOST,
+        "unwanted": UNWANTED,
+        "leaseSeconds": LEASE,
+        "defaults": CriticalResults::default(),
     });
     let mut expanded = Expanded::default();
     loop {
@@ -76,20 +95,26 @@ async fn expand_one(cx: &Context, mut event: Value, notify: bool, portal: Option
     let id = event.get("id").cloned().unwrap_or_default();
     let attempts = event.get("attempts").and_then(Value::as_i64).unwrap_or_default();
     if attempts > TRIES {
+        // This line is the alarm.
         tracing::error!(topic = text("topic"), state = "DEAD", organization, "an event is given up");
-        cx.call_as("dispatch", &organization, "dispatch.give_up", json!({"event": id})).await?;
-        return Ok(());
+        let channel = if EXCHANGED.contains(&text("topic")) { Channel::Ehr } else { Channel::Notification };
+        let ask = json!({"event": id, "delivery": DeliveryId::mint(), "channel": channel, "code": NOT_MADE});
+        return cx.call_as("dispatch", &organization, "dispatch.give_up", ask).await.map(drop);
     }
 
     let recipients = event.get("recipients").cloned().unwrap_or_default();
     let seal = Seal::of(&organization).await?;
     let mut deliveries = if notify { notifications(&event, &seal, portal)? } else { Vec::new() };
     deliveries.extend(updates(&organization, exchanged, &seal)?);
+    if let Some(question) = ask::question(&organization, &event) {
+        deliveries.push(delivery(&seal, Channel::Ehr, None, &question)?);
+    }
     let ask = json!({
         "event": id,
         "recipients": recipients,
         "open": sources(FindingStatus::ALL, FindingStatus::step, FindingStatus::Acknowledged),
         "deliveries": deliveries,
+        "notMade": NOT_MADE,
     });
     cx.call_as("dispatch", &organization, "dispatch.expand", ask).await.map(drop)
 }
@@ -107,13 +132,9 @@ fn notifications(event: &Value, seal: &Seal, portal: Option<&str>) -> Result<Vec
     recipients
         .filter_map(Value::as_str)
         .map(|recipient| {
-            let request = json!({
-                "method": "POST",
-                "path": "/notifications/batch",
-                "contentType": "application/json",
-                "body": message.body(recipient).to_string(),
-            });
-            delivery(seal, Channel::Notification, Some(recipient), request)
+            let (path, body) = ("/notifications/batch".to_owned(), message.body(recipient).to_string());
+            let request = Request::says("POST", path, "application/json", body);
+            delivery(seal, Channel::Notification, Some(recipient), &request)
         })
         .collect()
 }
@@ -134,18 +155,14 @@ fn updates(organization: &str, mut exchanged: Value, seal: &Seal) -> Result<Vec<
         of("order").and_then(|order| exchange.update_of_order(order)),
         of("study").and_then(|study| exchange.update_of_study(study)),
         of("report").and_then(|report| exchange.update_of_report(report)),
+        of("removed").and_then(|report| exchange.update_of_removed_report(report)),
     ];
     updates
         .into_iter()
         .flatten()
         .map(|update| {
-            let request = json!({
-                "method": "PUT",
-                "path": format!("/{}", update.path),
-                "contentType": MEDIA_TYPE,
-                "body": update.resource.to_string(),
-            });
-            delivery(seal, Channel::Ehr, None, request)
+            let (path, body) = (format!("/{}", update.path), update.resource.to_string());
+            delivery(seal, Channel::Ehr, None, &Request::says("PUT", path, MEDIA_TYPE, body))
         })
         .collect()
 }
@@ -156,8 +173,9 @@ fn is_unaltered(seal: &Seal, report: &Value) -> Result<bool> {
     seal.is_digest_of(hash, "report", Content::bound_of(report))
 }
 
-fn delivery(seal: &Seal, channel: Channel, recipient: Option<&str>, request: Value) -> Result<Value> {
+fn delivery(seal: &Seal, channel: Channel, recipient: Option<&str>, request: &Request) -> Result<Value> {
     let id = DeliveryId::mint();
-    let sealed = seal.fields("deliveries", id, [("request", Some(request))])?;
-    Ok(json!({"id": id, "channel": channel, "recipient": recipient, "sealed": sealed}))
+    let sealed = seal.fields("deliveries", id, [("request", Some(json!(request)))])?;
+    let asks = request.asked.is_some();
+    Ok(json!({"id": id, "channel": channel, "recipient": recipient, "asks": asks, "sealed": sealed}))
 }

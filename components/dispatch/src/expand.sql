@@ -8,6 +8,7 @@ declare
     o imaging.outbox;
     f imaging.findings;
     told boolean;
+    asks boolean;
 begin
     perform imaging.enter(cx);
     select * into o from imaging.outbox
@@ -37,12 +38,19 @@ begin
            case when d->>'channel' = 'NOTIFICATION' then f.id end, d->>'recipient', imaging.clock(), d->'sealed',
            imaging.clock()
       from jsonb_array_elements(ask->'deliveries') as d
-     where told or d->>'channel' <> 'NOTIFICATION';
-    if exists (select from jsonb_array_elements(ask->'deliveries') as d where d->>'channel' = 'EHR') then
+     where told;
+    for asks in
+        select distinct (d->>'asks')::boolean from jsonb_array_elements(ask->'deliveries') as d
+         where told and d->>'channel' = 'EHR'
+    loop
         perform audit.append(
-            cx, 'record.tell', o.resource, o.resource_id, o.resource_version,
-            audit.patients_of(o.organization, array[o.resource_id]));
-    end if;
+            cx, case when asks then 'record.ask' else 'record.tell' end, o.resource, o.resource_id, o.resource_version,
+            audit.patients_of(o.organization, array[coalesce((o.detail->>'studyId')::uuid, o.resource_id)]));
+    end loop;
+    -- Had it been given up, this is what came of trying it again.
+    update imaging.deliveries
+       set state = 'NOT_NEEDED'
+     where organization = o.organization and event_id = o.id and state = 'PENDING' and last_code = ask->>'notMade';
     update imaging.outbox
        set state = 'DELIVERED'
      where organization = o.organization and id = o.id;
@@ -50,15 +58,33 @@ begin
 end
 $$;
 
--- dispatch.give_up: nothing comes of an event however often it is taken, and it is in the way of others no longer
+-- dispatch.give_up: nothing comes of an event however often it is taken, and it is in the way of others no longer. It is
+-- listed as one delivery, by which a person has it tried again.
 create or replace function dispatch.give_up(cx jsonb, ask jsonb) returns jsonb
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
+declare
+    o imaging.outbox;
 begin
     perform imaging.enter(cx);
     update imaging.outbox
        set state = 'DEAD'
-     where organization = cx->>'organization' and id = (ask->>'event')::bigint and state = 'PENDING';
+     where organization = cx->>'organization' and id = (ask->>'event')::bigint and state = 'PENDING'
+    returning * into o;
+    if not found then
+        return imaging.done(null);
+    end if;
+    update imaging.deliveries
+       set state = 'DEAD'
+     where organization = o.organization and event_id = o.id and state = 'PENDING' and last_code = ask->>'code';
+    if not found then
+        insert into imaging.deliveries (
+            organization, id, event_id, channel, topic, resource, resource_id, resource_version, state, attempts, due_at,
+            last_code, created_at)
+        values (
+            o.organization, (ask->>'delivery')::uuid, o.id, ask->>'channel', o.topic, o.resource, o.resource_id,
+            o.resource_version, 'DEAD', o.attempts, imaging.clock(), ask->>'code', imaging.clock());
+    end if;
     return imaging.done(null);
 end
 $$;

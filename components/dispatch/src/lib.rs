@@ -1,6 +1,7 @@
 //! Dispatch: the task that tells other systems what happened, and what became of each delivery: `/api/deliveries`.
 //! The only component that calls other services.
 
+mod ask;
 mod deliver;
 mod expand;
 mod list;

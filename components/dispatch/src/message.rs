@@ -10,6 +10,7 @@ pub(crate) const TOPICS: &[&str] = &[
     "finding.acknowledged",
     "finding.escalated",
     "finding.raised",
+    "finding.shared",
     "report.amended",
     "study.images_after_report",
 ];
@@ -26,7 +27,7 @@ impl Message {
     /// What an event is worth telling; nothing when nobody is told of it.
     pub(crate) fn of(event: &Value, portal: Option<&str>) -> Option<Self> {
         match text(event, "/topic") {
-            "finding.raised" => Self::of_finding(event, portal, "was reported", ""),
+            "finding.raised" | "finding.shared" => Self::of_finding(event, portal, "was reported", ""),
             "finding.escalated" => {
                 let again = "Nobody has acknowledged it yet. ";
                 Self::of_finding(event, portal, "waits for somebody to acknowledge it", again)

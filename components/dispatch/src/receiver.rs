@@ -3,19 +3,24 @@
 use std::{pin::pin, time::Duration};
 
 use bytes::Bytes;
-use domain::{Channel, retry_after};
+use domain::{Channel, fhir::MEDIA_TYPE, retry_after};
 use futures::future::{Either, select};
 use http::{HeaderMap, header::RETRY_AFTER};
 use http_body_util::{BodyExt, Full, Limited};
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use service::{Result, optional};
 use spin_sdk::wasip3::http::types::ErrorCode;
+
+use crate::ask::Asked;
 
 /// How long a receiver has to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long the rest of its answer is waited for, which nobody reads: so that the connection can be used again.
 const REST: Duration = Duration::from_secs(1);
+/// How much of the answer to a question is read, in bytes.
+const LONGEST_ANSWER: usize = 1024 * 1024;
 
 /// Where a channel leads.
 pub(crate) struct Receiver {
@@ -23,14 +28,18 @@ pub(crate) struct Receiver {
     key: Option<String>,
 }
 
-/// What a delivery sends, as it was sealed.
-#[derive(Deserialize)]
+/// What a delivery sends, as it lies sealed.
+#[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Request {
     method: String,
     path: String,
+    #[serde(default)]
     content_type: String,
+    #[serde(default)]
     body: String,
+    /// Of a question what is asked, so that its answer is read.
+    pub asked: Option<Asked>,
 }
 
 /// What came of it.
@@ -39,6 +48,21 @@ pub(crate) struct Answer {
     /// The status, or why there is none.
     pub code: String,
     pub retry_after: Option<Duration>,
+    /// What the answer to a question says; null when it is no JSON, or too much.
+    pub said: Value,
+}
+
+impl Request {
+    /// Says something.
+    pub(crate) fn says(method: &str, path: String, content_type: &str, body: String) -> Self {
+        Self { method: method.to_owned(), path, content_type: content_type.to_owned(), body, asked: None }
+    }
+
+    /// Asks something.
+    pub(crate) fn asks(path: String, asked: Asked) -> Self {
+        let (content_type, body) = (String::new(), String::new());
+        Self { method: "GET".to_owned(), path, content_type, body, asked: Some(asked) }
+    }
 }
 
 impl Receiver {
@@ -58,10 +82,14 @@ impl Receiver {
         let body = Bytes::from(request.body.clone());
         let mut built = http::Request::builder()
             .method(request.method.as_str())
-            .uri(format!("{}{}", self.url, request.path))
-            .header("content-type", &request.content_type)
-            .header("content-length", body.len())
-            .header("idempotency-key", key);
+            .uri(format!("{}{}", self.url, request.path));
+        built = match request.asked {
+            Some(_) => built.header("accept", MEDIA_TYPE),
+            None => built
+                .header("content-type", &request.content_type)
+                .header("content-length", body.len())
+                .header("idempotency-key", key),
+        };
         if let Some(key) = &self.key {
             built = built.header("authorization", format!("Bearer {key}"));
         }
@@ -74,9 +102,18 @@ impl Receiver {
         match select(sent, pin!(spin_sdk::time::sleep(PATIENCE))).await {
             Either::Left((Ok(response), _)) => {
                 let (head, body) = response.into_parts();
+                let answer = Answer::of(head.status.as_u16(), &head.headers);
+                if request.asked.is_some() && answer.is_success() {
+                    let whole = pin!(Limited::new(body, LONGEST_ANSWER).collect());
+                    return match select(whole, pin!(spin_sdk::time::sleep(PATIENCE))).await {
+                        Either::Left((Ok(whole), _)) => answer.with(&whole.to_bytes()),
+                        Either::Left((Err(_), _)) => Answer::none("cut_off"),
+                        Either::Right(_) => Answer::none("timed_out"),
+                    };
+                }
                 let rest = pin!(Limited::new(body, 64 * 1024).collect());
                 drop(select(rest, pin!(spin_sdk::time::sleep(REST))).await);
-                Answer::of(head.status.as_u16(), &head.headers)
+                answer
             }
             Either::Left((Err(error), _)) => Answer::none(name(&error)),
             Either::Right(_) => Answer::none("timed_out"),
@@ -93,11 +130,20 @@ impl Answer {
             status: Some(status),
             code: status.to_string(),
             retry_after: asked.and_then(|asked| retry_after(asked, now)),
+            said: Value::Null,
         }
     }
 
+    fn with(self, said: &[u8]) -> Self {
+        Self { said: serde_json::from_slice(said).unwrap_or_default(), ..self }
+    }
+
+    pub(crate) fn is_success(&self) -> bool {
+        self.status.is_some_and(|status| (200..300).contains(&status))
+    }
+
     pub(crate) fn none(code: &str) -> Self {
-        Self { status: None, code: code.to_owned(), retry_after: None }
+        Self { status: None, code: code.to_owned(), retry_after: None, said: Value::Null }
     }
 }
 

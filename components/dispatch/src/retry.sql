@@ -1,4 +1,5 @@
--- dispatch.retry: a delivery that was given up is tried again, now and as often as a new one
+-- dispatch.retry: a delivery that was given up is tried again, now and as often as a new one; of one that was never made,
+-- its event is
 create or replace function dispatch.retry(cx jsonb, ask jsonb) returns jsonb
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
@@ -22,6 +23,11 @@ begin
        set state = 'PENDING', attempts = 0, due_at = imaging.clock()
      where organization = d.organization and id = d.id
     returning * into d;
+    if d.last_code = ask->>'notMade' then
+        update imaging.outbox
+           set state = 'PENDING', attempts = 0, due_at = imaging.clock()
+         where organization = d.organization and id = d.event_id;
+    end if;
     perform audit.append(
         cx, 'delivery.retry', 'delivery', d.id, null, audit.patients_of(d.organization, array[d.id]));
     return imaging.done(dispatch.document(d));

@@ -14,6 +14,8 @@ begin
          where (organization, id) in (
             select d.organization, d.id from imaging.deliveries d
              where d.channel = ask->>'channel' and d.state = 'PENDING' and d.due_at <= imaging.clock()
+               -- One that was never made waits for its event.
+               and d.sealed <> '{}'
                and not exists (
                     select from imaging.deliveries before
                      where before.organization = d.organization and before.resource_id = d.resource_id
@@ -27,6 +29,7 @@ begin
                     'id', leased.id,
                     'organization', leased.organization,
                     'topic', leased.topic,
+                    'resourceId', leased.resource_id,
                     'attempt', leased.attempts,
                     'trace', (select o.trace from imaging.outbox o
                                where o.organization = leased.organization and o.id = leased.event_id),

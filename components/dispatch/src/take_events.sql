@@ -44,7 +44,7 @@ end
 $$;
 
 -- dispatch.event_document: an event, and what is said of it to whom; of those that the health record is told of
--- ("exchanged") what it is told, as it is now. A message that carries neither patient nor finding is
+-- ("exchanged") what it is told, as it is now; of those on which it is asked something ("asked") of whom. A message that carries neither patient nor finding is
 -- made without them, so that it can be made whatever becomes of the keys.
 create or replace function dispatch.event_document(o imaging.outbox, ask jsonb) returns jsonb
 language plpgsql stable
@@ -61,12 +61,13 @@ begin
     select * into f from imaging.findings where organization = o.organization and id = o.resource_id;
     select * into r from imaging.reports where organization = o.organization and id = o.resource_id;
     select * into s from imaging.studies
-     where organization = o.organization and id = coalesce(f.study_id, r.study_id, o.resource_id);
+     where organization = o.organization and id = coalesce(
+            f.study_id, r.study_id, (o.detail->>'studyId')::uuid, o.resource_id);
     select * into placed from imaging.orders
      where organization = o.organization and id = coalesce(s.order_id, o.resource_id);
     case o.topic
         when 'finding.raised' then recipients := findings.recipients_when_raised(f, s);
-        when 'finding.escalated' then
+        when 'finding.escalated', 'finding.shared' then
             recipients := array(select jsonb_array_elements_text(o.detail->'recipients'));
         when 'report.amended' then recipients := dispatch.readers_of(r, s);
         when 'study.images_after_report' then recipients := array(
@@ -106,7 +107,11 @@ begin
         'exchanged', case when ask->'exchanged' ? o.topic then jsonb_build_object(
             'order', case when placed.id is not null then orders.exchanged(placed) end,
             'study', case when r.id is not null then studies.exchanged(s) end,
-            'report', case when r.id is not null then reports.exchanged(r) end) end);
+            'report', case when r.id is not null then reports.exchanged(r) end,
+            'removed', case when o.topic = 'report.removed' then
+                o.detail || jsonb_build_object(
+                    'study', studies.summary(s), 'order', orders.named(s.organization, s.order_id)) end) end,
+        'asked', case when ask->'asked' ? o.topic then jsonb_build_object('patientId', s.patient_id) end);
 end
 $$;
 

@@ -21,6 +21,10 @@ enumeration! {
 }
 
 impl StudyStatus {
+    /// No report is signed: whose the study is may still be put right.
+    pub const UNSIGNED: &'static [Self] =
+        &[Self::Scheduled, Self::Arrived, Self::InProgress, Self::Completed, Self::Preliminary];
+
     /// The steps that a person takes. PRELIMINARY and FINAL are reached and left through a report only.
     pub fn step(from: Self, to: Self) -> Transition {
         use StudyStatus::{Arrived, Cancelled, Completed, InProgress, Scheduled};

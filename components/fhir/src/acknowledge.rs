@@ -5,13 +5,14 @@ use service::{Context, Reply, Result};
 use crate::{form, refusal};
 
 /// A clinician acknowledges a critical finding in another system, which says so. It holds what holds of an
-/// acknowledgement here: once, never the one who reported it, and a CRITICAL one is read back.
+/// acknowledgement here: once, never the one who reported it, and a CRITICAL one is read back. The clinician is one who was
+/// told of the finding, or ordered the study; nobody else can have seen it. Said again it is the same acknowledgement.
 pub(crate) async fn acknowledge(cx: &Context) -> Result<Reply> {
     let caller = cx.require(Right::Exchange).await?;
     let resource = form::sent(cx).await?;
-    let Acknowledgement { finding, clinician, read_back } =
+    let Acknowledgement { finding, clinician, patient_id, read_back } =
         Acknowledgement::read(&resource).map_err(form::invalid)?;
-    cx.concerns(None, Some(finding.uuid()));
+    cx.concerns(patient_id.clone(), Some(finding.uuid()));
 
     let sealed =
         caller.seal.fields("findings", finding, [("readBack", read_back.map(|said| json!(said)))])?;
@@ -20,6 +21,7 @@ pub(crate) async fn acknowledge(cx: &Context) -> Result<Reply> {
             "fhir.acknowledge",
             json!({
                 "clinician": clinician,
+                "patientId": patient_id,
                 "acknowledgement": {
                     "id": finding,
                     "reach": caller.reach,

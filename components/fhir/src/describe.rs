@@ -4,15 +4,6 @@ use service::{Authorized, Context, Error, Reply, Result};
 
 use crate::form;
 
-/// Statuses of studies in which it is not settled yet whose they are: no report is signed.
-const OPEN: &[StudyStatus] = &[
-    StudyStatus::Scheduled,
-    StudyStatus::Arrived,
-    StudyStatus::InProgress,
-    StudyStatus::Completed,
-    StudyStatus::Preliminary,
-];
-
 /// How often more studies are looked for while others are being registered.
 const ROUNDS: usize = 100;
 
@@ -26,7 +17,7 @@ pub(crate) async fn describe(cx: &Context) -> Result<Reply> {
 
     let mut ask = json!({
         "patientId": patient.patient_id,
-        "open": OPEN,
+        "open": StudyStatus::UNSIGNED,
         "patientNameDigests":
             patient.name.as_ref().map(|name| caller.seal.digests("name", name.normalised())).transpose()?,
         "patientBirthDateDigests":
@@ -55,14 +46,6 @@ pub(crate) async fn describe(cx: &Context) -> Result<Reply> {
 }
 
 fn sealed_for(caller: &Authorized<'_>, study: &Value, patient: &Demographics) -> Result<Value> {
-    let sealed = caller.seal.fields(
-        "studies",
-        study.as_str().unwrap_or_default(),
-        [
-            ("patientName", patient.name.as_ref().map(|name| json!(name))),
-            ("patientDOB", patient.birth_date.map(|date| json!(date))),
-            ("patientSex", patient.sex.as_ref().map(|sex| json!(sex))),
-        ],
-    )?;
+    let sealed = caller.seal.fields("studies", study.as_str().unwrap_or_default(), patient.fields())?;
     Ok(json!({"id": study, "sealed": sealed}))
 }

@@ -13,6 +13,11 @@ begin
         changed := changed + studies.describe(
             cx, (study->>'id')::uuid, ask || jsonb_build_object('sealed', study->'sealed'))::integer;
     end loop;
+    -- A file that waits since it says something else of the patient may be right now.
+    perform ingest.wake(cx, s.accession_number, s.study_instance_uid)
+       from jsonb_array_elements(ask->'studies') as listed
+       join imaging.studies s on s.organization = cx->>'organization' and s.id = (listed->>'id')::uuid
+      order by s.id;
     select coalesce(jsonb_agg(open.id order by open.id), '[]') into remaining
       from (select s.id from imaging.studies s
              where s.organization = cx->>'organization' and s.patient_id = ask->>'patientId'

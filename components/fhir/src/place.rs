@@ -1,6 +1,6 @@
 use domain::{
     ExternalId, OrderId, OrderStatus, Prose, ReportStatus, Right, StudyStatus,
-    fhir::{Asked, Exchange, Identifier, Placed},
+    fhir::{Asked, Exchange, Identifier, Known, Placed},
     sources,
 };
 use serde_json::{Map, Value, json};
@@ -12,10 +12,11 @@ use crate::{form, refusal};
 pub(crate) async fn place(cx: &Context) -> Result<Reply> {
     let caller = cx.require(Right::Exchange).await?;
     let resource = form::sent(cx).await?;
-    match Asked::read(&resource).map_err(form::invalid)? {
+    let exchange = Exchange::here(caller.caller.organization.as_str());
+    match exchange.asked(&resource).map_err(form::invalid)? {
         Asked::Place(order) => place_order(cx, &caller, order).await,
-        Asked::Cancel { identifier, patient_id, reason } => {
-            cancel_order(cx, &caller, &identifier, patient_id, reason).await
+        Asked::Cancel { known, patient_id, reason } => {
+            cancel_order(cx, &caller, &known, patient_id, reason).await
         }
     }
 }
@@ -37,6 +38,7 @@ async fn place_order(cx: &Context, caller: &Authorized<'_>, order: Placed) -> Re
             "fhir.place_order",
             json!({
                 "identifiers": order.identifiers,
+                "number": order.number,
                 "fingerprints": fingerprints,
                 "order": {
                     "id": id,
@@ -74,16 +76,25 @@ async fn place_order(cx: &Context, caller: &Authorized<'_>, order: Placed) -> Re
 async fn cancel_order(
     cx: &Context,
     caller: &Authorized<'_>,
-    identifier: &Identifier,
+    known: &Known,
     patient: ExternalId,
     reason: Option<Prose>,
 ) -> Result<Reply> {
     cx.concerns(Some(patient.clone()), None);
     let exchange = Exchange::here(caller.caller.organization.as_str());
-    let ask = json!({"reach": caller.reach, "called": exchange.called_by(identifier), "limit": 1});
+    let called = known.called().ok_or(Error::NotFound)?;
+    let ask = json!({"reach": caller.reach, "called": called, "limit": 1});
     let found = caller.call("fhir.list_orders", ask).await?;
     let order = found.get(0).ok_or(Error::NotFound)?;
     let text = |name| order.get(name).and_then(Value::as_str).unwrap_or_default();
+    // It is named twice, and both have to mean the same order.
+    let is_known = |identifier: &Identifier| {
+        let identifiers = order.get("identifiers").and_then(Value::as_array);
+        identifiers.is_some_and(|identifiers| identifiers.contains(&json!(identifier)))
+    };
+    if !known.identifier.as_ref().is_none_or(is_known) {
+        return Err(refusal::identifier_in_use());
+    }
     if text("patientId") != patient.as_str() {
         return Err(Error::conflict(
             "other_patient",

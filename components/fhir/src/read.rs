@@ -1,6 +1,6 @@
 use domain::{OrderId, ReportId, Right, StudyId, fhir::Exchange};
-use serde_json::json;
-use service::{Context, Reply, Result};
+use serde_json::{Value, json};
+use service::{Context, Error, Reply, Result};
 
 use crate::form;
 
@@ -25,6 +25,9 @@ pub(crate) async fn report(cx: &Context, report: ReportId) -> Result<Reply> {
     let caller = cx.require(Right::Exchange).await?;
     form::finish(cx.query())?;
     let report = caller.call("fhir.read_report", json!({"id": report, "reach": caller.reach})).await?;
-    form::unaltered(&caller.seal, &report)?;
+    if !form::is_unaltered(&caller.seal, &report)? {
+        let id = report.get("id").and_then(Value::as_str).unwrap_or_default();
+        return Err(Error::Internal(format!("report {id} does not say what its hash was taken of")));
+    }
     Ok(form::resource(&Exchange::here(caller.caller.organization.as_str()).diagnostic_report(&report)))
 }

@@ -3,6 +3,14 @@
 use domain::{FindingStatus, OrderStatus, targets};
 use service::{Error, FieldFault};
 
+/// What an order is called by means another than was asked for.
+pub(crate) fn identifier_in_use() -> Error {
+    Error::conflict(
+        "identifier_in_use",
+        "An order is known by this identifier already, and is another than this.",
+    )
+}
+
 pub(crate) fn explain(error: Error) -> Error {
     let refusal = match error {
         Error::Refused(refusal) => refusal,
@@ -11,10 +19,7 @@ pub(crate) fn explain(error: Error) -> Error {
     };
     let current = refusal.text("current");
     match refusal.code.as_str() {
-        "identifier_in_use" => Error::conflict(
-            "identifier_in_use",
-            "An order is known by this identifier already, and is another than this.",
-        ),
+        "identifier_in_use" => identifier_in_use(),
         "own_finding" => {
             Error::Forbidden("Whoever reported a finding does not acknowledge it: that takes somebody else.")
         }
@@ -49,6 +54,8 @@ fn by_element(fault: FieldFault) -> FieldFault {
     let element = match fault.field.as_str() {
         "reason" => "ServiceRequest.note",
         "readBack" => "Communication.payload",
+        "clinician" => "Communication.sender",
+        "patientId" => "Communication.subject",
         field => field,
     };
     FieldFault::new(element, fault.message)

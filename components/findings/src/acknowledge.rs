@@ -33,5 +33,7 @@ pub(crate) async fn acknowledge(cx: &Context, finding: FindingId) -> Result<Repl
         )
         .await
         .map_err(refusal::explain)?;
+    // Whoever was still to be told need not be.
+    service::wake(cx).await;
     Ok(Reply::resource("finding", acknowledged))
 }

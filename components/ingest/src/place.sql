@@ -149,13 +149,16 @@ begin
     perform orders.follow_study(cx, s.order_id, follow);
     perform audit.append(cx, 'study.register', 'study', s.id, s.version, array[s.patient_id]);
     perform outbox.append(cx, 'study.registered', 'study', s.id, s.version);
+    if s.patient_name_digest is null then
+        perform outbox.append(cx, 'study.unnamed', 'study', s.id, s.version);
+    end if;
     perform ingest.wake(cx, s.accession_number, s.study_instance_uid);
     return jsonb_build_object('study', s.id);
 end
 $$;
 
--- ingest.wake: what was held for want of an order or a study is tried again, now that there is one of this accession number
--- or UID; without either, all of it
+-- ingest.wake: what was held for want of an order or a study, or as another patient's, is tried again, now that there is one of
+-- this accession number or UID, or something else is known of its patient; without either, all of it
 create or replace function ingest.wake(cx jsonb, accession text, study_uid text) returns void
 language sql volatile
 as $$
@@ -164,7 +167,7 @@ as $$
      where organization = cx->>'organization' and id in (
         select waiting.id from imaging.uploads waiting
          where waiting.organization = cx->>'organization' and waiting.status = 'CONFLICT'
-           and waiting.reason in ('no_order', 'no_patient', 'no_facility', 'order_not_open')
+           and waiting.reason in ('no_order', 'no_patient', 'no_facility', 'order_not_open', 'another_patient')
            and (waiting.accession_number = accession or waiting.study_instance_uid = study_uid
                 or accession is null and study_uid is null)
          order by waiting.id

@@ -22,7 +22,10 @@ begin
         perform studies.follow_report(cx, s, ask->'follow');
     end if;
     perform audit.append(cx, 'report.remove', 'report', r.id, r.version, array[s.patient_id]);
-    perform outbox.append(cx, 'report.removed', 'report', r.id, r.version);
+    -- The report is not there any more when this is told.
+    perform outbox.append(
+        cx, 'report.removed', 'report', r.id, r.version,
+        jsonb_build_object('reportNumber', r.report_number, 'studyId', r.study_id));
     return imaging.done(null);
 end
 $$;

@@ -14,7 +14,8 @@ language sql stable
 as $$
     select array(
         select s.id from imaging.studies s
-         where called->'kinds' ? 'uid' and s.organization = owner and s.study_instance_uid = called->>'value'
+         where called->'kinds' ? 'uid' and s.organization = owner
+           and s.study_instance_uid = coalesce(called->>'uid', called->>'value')
         union
         select s.id from imaging.studies s
          where called->'kinds' ? 'accession-number' and s.organization = owner

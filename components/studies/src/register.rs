@@ -4,7 +4,7 @@ use domain::{
     dicom::{AccessionNumber, PersonName, Uid},
 };
 use serde_json::{Value, json};
-use service::{Context, Reply, Result};
+use service::{Context, Reply, Result, optional, wake};
 
 use crate::refusal;
 
@@ -22,7 +22,12 @@ pub(crate) async fn register(cx: &Context) -> Result<Reply> {
     let modality = body.required::<Modality>("modality");
     let body_part = body.required::<Line>("bodyPart");
     let patient_id = body.required::<ExternalId>("patientId");
-    let patient_name = body.required::<PersonName>("patientName");
+    // The health record is asked for it, where there is one.
+    let patient_name = match optional("ehr_service_url").await? {
+        Some(_) => body.optional::<PersonName>("patientName"),
+        None => body.required::<PersonName>("patientName"),
+    };
+    let is_named = patient_name.is_some();
     let patient_birth_date = body.optional::<BirthDate>("patientDOB");
     let patient_sex = body.optional::<Sex>("patientSex");
     let performing_physician = body.optional::<Line>("performingPhysician");
@@ -74,6 +79,9 @@ pub(crate) async fn register(cx: &Context) -> Result<Reply> {
         )
         .await
         .map_err(refusal::explain(None))?;
+    if !is_named {
+        wake(cx).await;
+    }
     let location = format!("/api/studies/{}", study.get("id").and_then(Value::as_str).unwrap_or_default());
     Ok(Reply::created("study", study, &location))
 }

@@ -62,6 +62,9 @@ begin
     perform orders.follow_study(cx, o.id, ask->'follow');
     perform audit.append(cx, 'study.register', 'study', s.id, s.version, array[s.patient_id]);
     perform outbox.append(cx, 'study.registered', 'study', s.id, s.version);
+    if s.patient_name_digest is null then
+        perform outbox.append(cx, 'study.unnamed', 'study', s.id, s.version);
+    end if;
     perform ingest.wake(cx, s.accession_number, s.study_instance_uid);
     return imaging.done(studies.document(s));
 end

@@ -244,7 +244,7 @@ impl Case {
             "POST /fhir/Communication" => json!({
                 "resourceType": "Communication", "status": "completed",
                 "about": [{"reference": format!("DetectedIssue/{}", id(&self.finding))}],
-                "sender": {"reference": "Practitioner/provider-1"},
+                "sender": {"reference": format!("Practitioner/{}", self.order["providerId"].as_str().unwrap())},
             }),
             "PUT /api/settings/ingest" => json!({"unscheduledStudies": true, "patientIdIssuers": []}),
             "POST /api/ingest/{uploadId}/resolve" => json!({"action": "RETRY"}),

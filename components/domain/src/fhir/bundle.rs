@@ -4,9 +4,21 @@ use serde_json::{Value, json};
 
 use super::exchange::{compact, text};
 
+/// What a page holds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Found {
+    Resource(Value),
+    /// What is to be said of something that is found and not shown: an OperationOutcome.
+    Outcome(Value),
+}
+
 /// A page of a search: where it is read from, the page's own address and the next one's, and what is on it.
-pub fn searchset(base: &str, this: &str, next: Option<&str>, resources: Vec<Value>) -> Value {
-    let entry = |resource: Value| {
+pub fn searchset(base: &str, this: &str, next: Option<&str>, found: Vec<Found>) -> Value {
+    let entry = |found: Found| {
+        let resource = match found {
+            Found::Resource(resource) => resource,
+            Found::Outcome(outcome) => return json!({"resource": outcome, "search": {"mode": "outcome"}}),
+        };
         let (kind, id) = (text(&resource, "resourceType").unwrap_or_default(), text(&resource, "id"));
         let full_url = format!("{base}/fhir/{kind}/{}", id.unwrap_or_default());
         json!({"fullUrl": full_url, "resource": resource, "search": {"mode": "match"}})
@@ -18,7 +30,7 @@ pub fn searchset(base: &str, this: &str, next: Option<&str>, resources: Vec<Valu
             {"relation": "self", "url": format!("{base}{this}")},
             next.map(|next| json!({"relation": "next", "url": format!("{base}{next}")})),
         ],
-        "entry": resources.into_iter().map(entry).collect::<Vec<_>>(),
+        "entry": found.into_iter().map(entry).collect::<Vec<_>>(),
     });
     compact(bundle).unwrap_or_default()
 }

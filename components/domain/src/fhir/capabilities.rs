@@ -8,13 +8,13 @@ use super::{MEDIA_TYPE, exchange::compact};
 pub fn capabilities(version: &str, base: Option<&str>) -> Value {
     let parameter =
         |name: &str, kind: &str, about: &str| json!({"name": name, "type": kind, "documentation": about});
-    let searched = |kind: &str, creates: bool, about: &str| {
+    let searched = |kind: &str, versioning: &str, creates: bool, about: &str| {
         let interactions = ["read", "search-type"].into_iter().chain(creates.then_some("create"));
         json!({
             "type": kind,
             "documentation": about,
             "interaction": interactions.map(|code| json!({"code": code})).collect::<Vec<_>>(),
-            "versioning": "versioned",
+            "versioning": versioning,
             "searchParam": [
                 parameter("identifier", "token", "system|value, or a value."),
                 parameter("patient", "reference", "Patient/id, or the id."),
@@ -42,16 +42,24 @@ pub fn capabilities(version: &str, base: Option<&str>) -> Value {
             "resource": [
                 searched(
                     "ServiceRequest",
+                    "versioned",
                     true,
-                    "An order. One that is active or draft is placed, once by the first of its identifiers: sent again \
-                        it is answered as it is now, and with another content refused. One that is revoked is cancelled.",
+                    "An order. One that is active is placed, once by the first of its identifiers: sent again it is \
+                        answered as it is now, and with another content refused. One that is revoked, or entered in \
+                        error, is cancelled.",
                 ),
-                searched("ImagingStudy", false, "A study, with at most 1,000 of its instances."),
-                searched("DiagnosticReport", false, "A report: preliminary, final, amended or corrected."),
+                searched("ImagingStudy", "no-version", false, "A study, with at most 1,000 of its instances."),
+                searched(
+                    "DiagnosticReport",
+                    "versioned",
+                    false,
+                    "A report: preliminary, final, amended or corrected.",
+                ),
                 pushed("Patient", "Name, birth date and sex follow in the studies that nobody has signed a report of."),
                 pushed(
                     "Communication",
-                    "The sender acknowledges the critical finding that it is about; the payload is the read-back.",
+                    "The sender, who was told of it or ordered the study, acknowledges the critical finding that it is \
+                        about; the payload is the read-back.",
                 ),
             ],
         }],

@@ -40,6 +40,8 @@ const ELEMENTS: &[&str] = &[
 pub struct Acknowledgement {
     pub finding: FindingId,
     pub clinician: ExternalId,
+    /// Whose finding it is, where that is said.
+    pub patient_id: Option<ExternalId>,
     /// The finding in the clinician's own words.
     pub read_back: Option<Prose>,
 }
@@ -51,8 +53,9 @@ impl Acknowledgement {
             let status = communication.code("status", &[("completed", ())]);
             communication.required("status", status);
             let finding = finding(communication);
-            let sender = communication.child("sender");
-            let sender = sender.and_then(|by| by.refers_to(&["Practitioner", "PractitionerRole"]));
+            let subject = communication.child("subject");
+            let patient_id = subject.and_then(|subject| subject.refers_to(&["Patient"]));
+            let sender = communication.child("sender").and_then(|by| by.refers_to_practitioner());
             let clinician = communication.required("sender", sender);
             let payload = communication.each("payload");
             let said: Vec<&str> = payload.iter().filter_map(|part| part.text("contentString")).collect();
@@ -61,7 +64,7 @@ impl Acknowledgement {
                     .map_err(|fault| communication.fault_of("payload", fault.to_string()))
                     .ok()
             });
-            Some(Self { finding: finding?, clinician: clinician?, read_back })
+            Some(Self { finding: finding?, clinician: clinician?, patient_id, read_back })
         })
     }
 }

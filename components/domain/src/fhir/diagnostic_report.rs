@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     Exchange, Update,
-    exchange::{System, text, words_of},
+    exchange::{System, day_or_moment, text, words_of},
 };
 use crate::ReportStatus;
 
@@ -23,15 +23,19 @@ const PARTS: [(&str, &str); 7] = [
 impl Exchange<'_> {
     /// A report, as `reports.exchanged` documents it.
     pub fn diagnostic_report(self, report: &Value) -> Value {
-        let status = match text(report, "status").and_then(|status| status.parse().ok()) {
+        let of_report = text(report, "status").and_then(|status| status.parse().ok());
+        let status = match of_report {
             Some(ReportStatus::Preliminary) => "preliminary",
             Some(ReportStatus::Final) => "final",
             Some(ReportStatus::Amended) => "amended",
             Some(ReportStatus::Corrected) => "corrected",
             None => "unknown",
         };
-        let study = report.get("study");
-        let issued = ["amendedDate", "signedAt", "preliminaryDate", "updatedAt"];
+        // One that nobody has signed is issued anew whenever it is edited.
+        let issued: &[&str] = match of_report {
+            Some(ReportStatus::Preliminary) => &["updatedAt", "preliminaryDate"],
+            _ => &["amendedDate", "signedAt", "preliminaryDate", "updatedAt"],
+        };
         let issued = issued.iter().find_map(|name| text(report, name));
         let radiologist = self.theirs("Practitioner", System::Practitioner, text(report, "radiologistId"));
         let radiologist = match radiologist {
@@ -41,29 +45,12 @@ impl Exchange<'_> {
             }
             none => none,
         };
-        self.resource(
-            "DiagnosticReport",
+        self.report(
             report,
+            status,
             json!({
-                "identifier": [
-                    text(report, "reportNumber").map(|number| self.identifier(System::ReportNumber, number)),
-                ],
-                "basedOn": [self.reference_to_order(report.get("order"))],
-                "status": status,
-                "category": [{"coding": [{
-                    "system": "http://terminology.hl7.org/CodeSystem/v2-0074",
-                    "code": "RAD",
-                    "display": "Radiology",
-                }]}],
-                "code": {"coding": [
-                    {"system": "http://loinc.org", "code": "18748-4", "display": "Diagnostic imaging study"},
-                ]},
-                "subject": self.theirs(
-                    "Patient", System::Patient, study.and_then(|study| text(study, "patientId"))),
-                "effectiveDateTime": study.and_then(|study| text(study, "studyDate")),
                 "issued": issued,
                 "resultsInterpreter": [radiologist],
-                "imagingStudy": [self.reference_to_study(study)],
                 "conclusion": words_of(report, "impression"),
                 "presentedForm": [{
                     "contentType": "text/plain; charset=utf-8",
@@ -73,6 +60,39 @@ impl Exchange<'_> {
                 }],
             }),
         )
+    }
+
+    /// What a report is about, be it there or not, and "more" of what it says.
+    fn report(self, report: &Value, status: &str, more: Value) -> Value {
+        let study = report.get("study");
+        let mut elements = json!({
+            "identifier": [
+                text(report, "reportNumber").map(|number| self.identifier(System::ReportNumber, number)),
+            ],
+            "basedOn": self.references_to_order(report.get("order")),
+            "status": status,
+            "category": [{"coding": [{
+                "system": "http://terminology.hl7.org/CodeSystem/v2-0074",
+                "code": "RAD",
+                "display": "Radiology",
+            }]}],
+            "code": {"coding": [
+                {"system": "http://loinc.org", "code": "18748-4", "display": "Diagnostic imaging study"},
+            ]},
+            "subject": self.theirs(
+                "Patient", System::Patient, study.and_then(|study| text(study, "patientId"))),
+            "effectiveDateTime": study.and_then(|study| day_or_moment(study, "studyDate")),
+            "imagingStudy": [self.reference_to_study(study)],
+        });
+        if let (Value::Object(elements), Value::Object(more)) = (&mut elements, more) {
+            elements.extend(more);
+        }
+        self.resource("DiagnosticReport", report, elements)
+    }
+
+    /// How it is sent that a report which nobody had signed is withdrawn: what it said is gone.
+    pub fn update_of_removed_report(self, report: &Value) -> Option<Update> {
+        Self::update(self.report(report, "entered-in-error", Value::Null))
     }
 
     /// How a version of a report is sent.

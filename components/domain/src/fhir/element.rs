@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::Faults;
 use crate::{ExternalId, Fault, Parse};
@@ -10,6 +10,11 @@ use crate::{ExternalId, Fault, Parse};
 /// What every resource may have beside its own elements.
 const OF_EVERY_RESOURCE: &[&str] =
     &["resourceType", "id", "meta", "language", "text", "contained", "extension"];
+
+/// The most members of a list that are looked at, and the most faults that are told: nobody means more, and each is a
+/// reply's to carry.
+const MEMBERS: usize = 1000;
+const FAULTS: usize = 100;
 
 /// One element of a resource, and where it stands.
 #[derive(Clone)]
@@ -43,12 +48,24 @@ pub(super) fn read<T>(
 
 impl<'a> Element<'a> {
     pub(super) fn fault(&self, message: impl Into<String>) {
-        self.faults.borrow_mut().push((self.path.clone(), Fault::new(message)));
+        self.tell(self.path.clone(), message);
     }
 
     /// A fault of an element within, be it there or not.
     pub(super) fn fault_of(&self, name: &str, message: impl Into<String>) {
-        self.faults.borrow_mut().push((format!("{}.{name}", self.path), Fault::new(message)));
+        self.tell(self.path_of(name), message);
+    }
+
+    fn tell(&self, path: String, message: impl Into<String>) {
+        let mut faults = self.faults.borrow_mut();
+        if faults.len() < FAULTS {
+            faults.push((path, Fault::new(message)));
+        }
+    }
+
+    /// The FHIRPath of an element within.
+    pub(super) fn path_of(&self, name: &str) -> String {
+        format!("{}.{name}", self.path)
     }
 
     /// What R4 does not know is refused, so that a typing error is never lost. So is what changes the meaning of all
@@ -72,7 +89,7 @@ impl<'a> Element<'a> {
             return None;
         };
         let value = members.get(name)?;
-        Some(Self { path: format!("{}.{name}", self.path), value, faults: self.faults })
+        Some(Self { path: self.path_of(name), value, faults: self.faults })
     }
 
     /// The elements of a list within; none when it is not there.
@@ -82,6 +99,10 @@ impl<'a> Element<'a> {
             list.fault("must be a list");
             return Vec::new();
         };
+        if values.len() > MEMBERS {
+            list.fault("must have at most 1,000 members");
+            return Vec::new();
+        }
         let at = |(at, value)| Self { path: format!("{}[{at}]", list.path), value, faults: self.faults };
         values.iter().enumerate().map(at).collect()
     }
@@ -108,7 +129,7 @@ impl<'a> Element<'a> {
     }
 
     pub(super) fn required<T>(&self, name: &str, value: Option<T>) -> Option<T> {
-        let begins = format!("{}.{name}", self.path);
+        let begins = self.path_of(name);
         if value.is_none() && !self.faults.borrow().iter().any(|(path, _)| path.starts_with(&begins)) {
             self.fault_of(name, "is required");
         }
@@ -126,18 +147,34 @@ impl<'a> Element<'a> {
         known
     }
 
-    /// The id of what this element refers to, of one of these kinds: by where it is, else by its identifier.
+    /// The id of what this element refers to, of one of these kinds: by where it is, else by its identifier. What it says
+    /// of another kind is none of these, whatever else it says.
     pub(super) fn refers_to(&self, kinds: &[&str]) -> Option<ExternalId> {
-        let by_place = self.text("reference").and_then(|reference| id_in(reference, kinds));
-        let id = by_place.or_else(|| {
-            let fits = self.text("type").is_none_or(|kind| kinds.contains(&kind));
-            self.child("identifier").filter(|_| fits)?.text("value")
-        });
-        let Some(id) = id else {
-            self.fault(format!("must refer to a {}, by its reference or identifier", kinds.join(" or ")));
-            return None;
-        };
-        self.meant(&Value::String(id.to_owned()))
+        self.refers(kinds, kinds)
+    }
+
+    /// Whom this element refers to. A role has an id of its own, which is nobody's: of it only the identifier counts.
+    pub(super) fn refers_to_practitioner(&self) -> Option<ExternalId> {
+        self.refers(&["Practitioner"], &["Practitioner", "PractitionerRole"])
+    }
+
+    fn refers(&self, by_place: &[&str], by_identifier: &[&str]) -> Option<ExternalId> {
+        let reference = self.text("reference");
+        let mut named = self.text("type").into_iter().chain(reference.and_then(kind_in));
+        let id = reference.and_then(|reference| id_in(reference, by_place));
+        let id = id.or_else(|| self.child("identifier")?.text("value"));
+        match id.filter(|_| named.all(|kind| by_identifier.contains(&kind))) {
+            Some(id) => self.meant(&Value::String(id.to_owned())),
+            None if by_place != by_identifier && self.is_about(&["PractitionerRole"]) => {
+                self.fault("must hold the identifier of the practitioner: a role's id is nobody's");
+                None
+            }
+            None => {
+                let kinds = by_place.join(" or ");
+                self.fault(format!("must refer to a {kinds}, by its reference or identifier"));
+                None
+            }
+        }
     }
 
     /// Whether it refers to one of these kinds.
@@ -151,24 +188,43 @@ impl<'a> Element<'a> {
         if let Some(text) = self.text("text") {
             return Some(text.to_owned());
         }
-        let codings = self.each("coding");
-        let said: Vec<&str> = codings
-            .iter()
-            .filter_map(|coding| coding.text("display").or_else(|| coding.text("code")))
-            .collect();
+        let codings = self.codings();
+        let said: Vec<&str> = codings.iter().filter_map(|coding| coding.display.or(coding.code)).collect();
         (!said.is_empty()).then(|| said.join(", "))
     }
 
-    /// The codes of one system in a concept.
-    pub(super) fn codes_of(&self, system: &str) -> Vec<&'a str> {
-        let codings = self.each("coding");
-        let of_system = codings.iter().filter(|coding| coding.text("system") == Some(system));
-        of_system.filter_map(|coding| coding.text("code")).collect()
+    /// The codings of a concept.
+    pub(super) fn codings(&self) -> Vec<Coding<'a>> {
+        let codings = self.each("coding").into_iter();
+        codings
+            .map(|coding| Coding {
+                system: coding.text("system"),
+                code: coding.text("code"),
+                display: coding.text("display"),
+            })
+            .collect()
     }
 
-    pub(super) fn members(&self) -> Option<&'a Map<String, Value>> {
-        self.value.as_object()
+    pub(super) const fn value(&self) -> &'a Value {
+        self.value
     }
+}
+
+/// A code, of a system, and what it is shown as.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Coding<'a> {
+    pub system: Option<&'a str>,
+    pub code: Option<&'a str>,
+    pub display: Option<&'a str>,
+}
+
+/// The kind that a reference names: `Patient/1` and its like; `urn:uuid:…` and `#1` name none.
+fn kind_in(reference: &str) -> Option<&str> {
+    let place = reference.split("/_history/").next()?;
+    let kind = place.rsplit('/').nth(1)?;
+    let is_kind = kind.starts_with(|first: char| first.is_ascii_uppercase())
+        && kind.bytes().all(|byte| byte.is_ascii_alphabetic());
+    is_kind.then_some(kind)
 }
 
 /// The id in `Patient/1`, `https://example.org/fhir/Patient/1` and `Patient/1/_history/2` (R4 2.3.0.2).

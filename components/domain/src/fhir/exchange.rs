@@ -1,5 +1,8 @@
 //! How this service names things in FHIR: the systems of its numbers, and references to what it and others have.
 
+use std::time::SystemTime;
+
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::{Modality, enumeration::enumeration};
@@ -29,7 +32,7 @@ enumeration! {
 pub struct Exchange<'a> {
     organization: &'a str,
     /// Whether they are read from this service, where its ids mean something.
-    here: bool,
+    pub(super) here: bool,
 }
 
 /// A resource that is sent: made where it is not there yet, and replaced where it is.
@@ -98,10 +101,13 @@ impl<'a> Exchange<'a> {
         if self.here {
             let version = document.get("version").and_then(Value::as_i64).map(|version| version.to_string());
             resource.insert("id".to_owned(), json!(text(document, "id")));
-            resource.insert(
-                "meta".to_owned(),
-                json!({"versionId": version, "lastUpdated": text(document, "updatedAt")}),
-            );
+            // The version of a study does not count its images, of which an ImagingStudy says a lot.
+            if kind != "ImagingStudy" {
+                resource.insert(
+                    "meta".to_owned(),
+                    json!({"versionId": version, "lastUpdated": text(document, "updatedAt")}),
+                );
+            }
         }
         if let Value::Object(elements) = elements {
             resource.extend(elements);
@@ -113,10 +119,36 @@ impl<'a> Exchange<'a> {
     pub(super) fn update(resource: Value) -> Option<Update> {
         let kind = text(&resource, "resourceType")?;
         let identifier = resource.pointer("/identifier/0")?;
-        let token = format!("{}|{}", text(identifier, "system")?, text(identifier, "value")?);
+        let token = token(text(identifier, "system")?, text(identifier, "value")?);
         let path = format!("{kind}?identifier={}", escaped(&token));
         Some(Update { path, resource })
     }
+}
+
+/// An identifier as it is searched by, `system|value`. What parts parameters has a backslash before it where it parts
+/// nothing (R4, Search, "Escaping Search Parameters"); in an address the whole is escaped once more.
+pub(super) fn token(system: &str, value: &str) -> String {
+    let literal = |text: &str| {
+        text.chars().fold(String::with_capacity(text.len()), |mut literal, character| {
+            if PARTING.contains(&character) {
+                literal.push('\\');
+            }
+            literal.push(character);
+            literal
+        })
+    };
+    format!("{}|{}", literal(system), literal(value))
+}
+
+/// What parts the parameters of a search, and what takes that meaning from them.
+pub(super) const PARTING: [char; 4] = ['\\', ',', '|', '$'];
+
+/// A moment of a document. One that is midnight was given as a day (`studyDate` and its like take both), and midnight is
+/// not when it was.
+pub(super) fn day_or_moment<'a>(document: &'a Value, name: &str) -> Option<&'a str> {
+    let moment = text(document, name)?;
+    let day = ["T00:00:00.000Z", "T00:00:00Z"].iter().find_map(|midnight| moment.strip_suffix(midnight));
+    Some(day.unwrap_or(moment))
 }
 
 /// A text of a document.
@@ -172,6 +204,21 @@ pub(super) fn compact(value: Value) -> Option<Value> {
         }
         value => Some(value),
     }
+}
+
+/// Whether the period of something has ended before today. Its end may be a year, a month, a day or a moment
+/// (R4 2.24.0.1), and holds to the end of that.
+pub(super) fn is_over(of: &Value, today: &str) -> bool {
+    let Some(end) = of.get("period").and_then(|period| text(period, "end")) else { return false };
+    let day: String = end.chars().take(today.len()).collect();
+    today.get(..day.len()).is_some_and(|now| day.as_str() < now)
+}
+
+/// Today, as `YYYY-MM-DD`.
+pub(super) fn today() -> String {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let now = Timestamp::from_second(since.as_secs().try_into().unwrap_or_default()).unwrap_or_default();
+    now.strftime("%Y-%m-%d").to_string()
 }
 
 /// Text as it stands in a URI (RFC 3986 2.1).

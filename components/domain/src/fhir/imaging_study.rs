@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     Exchange, Update,
-    exchange::{DCM, DICOM_UID, System, codings_of, text, words_of},
+    exchange::{DCM, DICOM_UID, System, codings_of, day_or_moment, text, words_of},
 };
 use crate::{Modality, StudyStatus};
 
@@ -34,8 +34,8 @@ impl Exchange<'_> {
                 "status": status,
                 "modality": codings_of(text(study, "modality")),
                 "subject": self.theirs("Patient", System::Patient, text(study, "patientId")),
-                "started": text(study, "studyDate"),
-                "basedOn": [self.reference_to_order(study.get("order"))],
+                "started": day_or_moment(study, "studyDate"),
+                "basedOn": self.references_to_order(study.get("order")),
                 "numberOfSeries": count("numberOfSeries"),
                 "numberOfInstances": instances,
                 "location": self.theirs("Location", System::Location, text(study, "facilityId")),

@@ -13,10 +13,12 @@
 //! conditional update (R4 3.1.0.4.3): made where it is not there yet, and replaced where it is, so that sending it twice
 //! does no harm. An ImagingStudy and the ServiceRequest go before the DiagnosticReport which refers to them.
 //!
-//! What is asked of the other side is `GET {ehr_service_url}/Patient/{id}`, whose answer [`Demographics::read`] reads.
+//! What is asked of the other side is a [`Question`] about a patient: `GET {ehr_service_url}/{place}`, where the place is
+//! [`Exchange::place_of`], whose answer [`Demographics::answered`] or [`members`] reads.
 
 mod bundle;
 mod capabilities;
+mod care_team;
 mod communication;
 mod diagnostic_report;
 mod element;
@@ -24,19 +26,21 @@ mod exchange;
 mod imaging_study;
 mod outcome;
 mod patient;
+mod question;
 mod search;
 mod service_request;
 #[cfg(test)]
 mod tests;
 
-pub use bundle::searchset;
+pub use bundle::{Found, searchset};
 pub use capabilities::capabilities;
 pub use communication::Acknowledgement;
 pub use exchange::{Exchange, System, Update};
 pub use outcome::{Issue, IssueType, outcome};
 pub use patient::Demographics;
-pub use search::{Called, Format, PatientReference, Token};
-pub use service_request::{Asked, Identifier, Placed};
+pub use question::{Question, members};
+pub use search::{Called, Format, PageSize, PatientReference, Token};
+pub use service_request::{Asked, Identifier, Known, Numbered, OrderNumber, Placed};
 
 /// The media type of FHIR in JSON.
 pub const MEDIA_TYPE: &str = "application/fhir+json";

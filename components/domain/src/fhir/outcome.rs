@@ -20,6 +20,7 @@ enumeration! {
         TooLong = "too-long",
         Exception = "exception",
         Transient = "transient",
+        Suppressed = "suppressed",
         Informational = "informational",
     }
 }
@@ -61,7 +62,11 @@ const CODES: &str = "urn:imaging:outcome";
 
 pub fn outcome(issues: &[Issue<'_>]) -> Value {
     let issue = |issue: &Issue<'_>| {
-        let severity = if issue.kind == IssueType::Informational { "information" } else { "error" };
+        let severity = match issue.kind {
+            IssueType::Informational => "information",
+            IssueType::Suppressed => "warning",
+            _ => "error",
+        };
         json!({
             "severity": severity,
             "code": issue.kind,

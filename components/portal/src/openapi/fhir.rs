@@ -1,14 +1,14 @@
 //! Resources of FHIR R4. What each of their elements may be, R4 says; here stands which there are.
 
 use domain::{
-    Count, OrderId,
-    fhir::{Format, MEDIA_TYPE, PatientReference, Token},
+    OrderId,
+    fhir::{Format, MEDIA_TYPE, PageSize, PatientReference, Token},
 };
 use serde_json::{Map, Value, json};
 
 use super::{
     operation::Operation,
-    schema::{described, one_of, reference},
+    schema::{Described, described, one_of, reference},
     shared,
 };
 
@@ -36,6 +36,16 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
         resource("CapabilityStatement", "What can be asked here."),
         resource("OperationOutcome", "What became of a request: each fault by its FHIRPath in `expression`."),
     ]
+}
+
+impl Described for PageSize {
+    fn schema() -> Value {
+        json!({"type": "integer", "minimum": 1, "maximum": u32::MAX})
+    }
+
+    fn example() -> Value {
+        json!(10)
+    }
 }
 
 /// A resource, as a reply carries it.
@@ -80,7 +90,6 @@ fn read(path: &'static str, id: &'static str, kind: &'static str, summary: &'sta
         .says(summary, "As it is by now.")
         .filter::<Format>("_format", "Always the same: JSON.")
         .replies(200, fhir(kind))
-        .tells_as("ETag", "WeakETag")
 }
 
 fn search(path: &'static str, id: &'static str, summary: &'static str) -> Operation {
@@ -91,7 +100,7 @@ fn search(path: &'static str, id: &'static str, summary: &'static str) -> Operat
             "A number of this service's, or another system's: system|value, or a value.",
         )
         .filter::<PatientReference>("patient", "Of this patient.")
-        .filter::<Count<1, 100>>("_count", "How many a page; 10 unless told otherwise.")
+        .filter::<PageSize>("_count", "How many a page: 10 unless told otherwise, and 100 if told more.")
         .filter::<OrderId>("cursor", "Reads on: the page's `link` has it.")
         .filter::<Format>("_format", "Always the same: JSON.")
         .replies(200, fhir("Bundle"))
@@ -114,11 +123,13 @@ pub(super) fn operations() -> Vec<Operation> {
         operation("post", "/fhir/ServiceRequest", "placeServiceRequest")
             .says(
                 "Place an order, or cancel it",
-                "`active` or `draft` places it, once by the first of its identifiers: sent again it is answered as it is by \
-                    now, with 200. Needed are identifier, intent (an order), subject, requester, locationReference or a \
+                "`active` places it, once by the first of its identifiers: sent again it is answered as it is by now, with \
+                    200; and so is what has the number of an order that is here already. Needed are identifier, intent (an \
+                    order), subject, requester (of a PractitionerRole its identifier counts), locationReference or a \
                     performer that is an Organization, a coding of DICOM's modality in code, orderDetail or category, \
-                    bodySite, and reasonCode or note. `revoked` cancels the order that is known by the first identifier; \
-                    once the scan has begun it takes a note.",
+                    bodySite, and reasonCode or note. What else code and orderDetail say is added to the instructions. \
+                    `revoked` and `entered-in-error` cancel the order that is known by its number or the first \
+                    identifier; once the scan has begun that takes a note. A `draft` is refused.",
             )
             .takes_any(either(
                 "ServiceRequest",
@@ -141,7 +152,7 @@ pub(super) fn operations() -> Vec<Operation> {
             .reply(
                 409,
                 &conflicts(&[
-                    ("identifier_in_use", "another order is known by one of the identifiers"),
+                    ("identifier_in_use", "another order is known by one of the identifiers, or by the number"),
                     ("duplicate", "another order or study has the accession number"),
                     ("other_patient", "the order that is to be cancelled is another patient's"),
                     ("order_not_cancellable", "it is completed"),
@@ -153,16 +164,25 @@ pub(super) fn operations() -> Vec<Operation> {
             .replies(201, fhir("ServiceRequest"))
             .tells_as("ETag", "WeakETag")
             .tells("Location"),
-        read("/fhir/ServiceRequest/{orderId}", "readServiceRequest", "ServiceRequest", "Read an order"),
+        read("/fhir/ServiceRequest/{orderId}", "readServiceRequest", "ServiceRequest", "Read an order")
+            .tells_as("ETag", "WeakETag"),
         search("/fhir/ImagingStudy", "searchImagingStudies", "Search studies"),
         read("/fhir/ImagingStudy/{studyId}", "readImagingStudy", "ImagingStudy", "Read a study"),
-        search("/fhir/DiagnosticReport", "searchDiagnosticReports", "Search reports"),
-        read("/fhir/DiagnosticReport/{reportId}", "readDiagnosticReport", "DiagnosticReport", "Read a report"),
+        search("/fhir/DiagnosticReport", "searchDiagnosticReports", "Search reports").says(
+            "Search reports",
+            "Newest first; with several parameters, what fits all of them. One that does not say what it said when it was \
+                written is left out: an OperationOutcome stands in its place.",
+        ),
+        read("/fhir/DiagnosticReport/{reportId}", "readDiagnosticReport", "DiagnosticReport", "Read a report")
+            .tells_as("ETag", "WeakETag"),
         operation("post", "/fhir/Patient", "describePatient")
             .says(
                 "Say who a patient is",
                 "Name, birth date and sex follow in the patient's studies that are neither cancelled nor have a signed \
-                    report; what is not said stays as it is. The patient is named by `id`, or by an identifier of type MR.",
+                    report; what is not said stays as it is, and a birth date without its day is not said. The name is the official \
+                    one, else the usual one, of those that hold today, and has a family or given name. The patient is \
+                    named by `id`, or by an identifier of type MR, or by the only one of no type. A record that is not \
+                    `active`, or that another one replaces, is refused.",
             )
             .takes_any(either(
                 "Patient",
@@ -178,8 +198,9 @@ pub(super) fn operations() -> Vec<Operation> {
         operation("post", "/fhir/Communication", "acknowledgeByCommunication")
             .says(
                 "Say that a critical finding is acknowledged",
-                "By the sender, a Practitioner, of the finding that it is about: never the one who reported it. The payload \
-                    is the read-back, needed for a CRITICAL one.",
+                "By the sender, a Practitioner who was told of the finding that it is about or who ordered its study: never \
+                    the one who reported it. Said again it is the same acknowledgement, with 200. The subject, when it is \
+                    given, is the finding's patient. The payload is the read-back, needed for a CRITICAL one.",
             )
             .takes_any(either(
                 "Communication",
@@ -195,7 +216,7 @@ pub(super) fn operations() -> Vec<Operation> {
             .refuses(&[404])
             .reply(
                 409,
-                &conflicts(&[("finding_already_acknowledged", "somebody has acknowledged it")]),
+                &conflicts(&[("finding_already_acknowledged", "somebody else has acknowledged it")]),
                 Some(fhir("OperationOutcome")),
             )
             .replies(200, fhir("OperationOutcome")),

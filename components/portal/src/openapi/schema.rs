@@ -198,8 +198,14 @@ impl Described for ExternalId {
 
 impl Described for Token {
     fn schema() -> Value {
-        let value = r"[^\s|,\u0000-\u001F\u007F-\u009F]([^|,\u0000-\u001F\u007F-\u009F]{0,254}[^\s|,\u0000-\u001F\u007F-\u009F])?";
-        json!({"type": "string", "pattern": format!(r"^([!-+\--{{}}~]{{1,300}}\|)?{value}$")})
+        // What parts parameters has a backslash before it, and a backslash stands for nothing else.
+        let system = r"([!-+\--\[\]-{}~]|\\[\\,|$]){1,300}";
+        let visible = r"([^\s\\|,\u0000-\u001F\u007F-\u009F]|\\[\\,|$])";
+        let any = r"([^\\|,\u0000-\u001F\u007F-\u009F]|\\[\\,|$])";
+        json!({
+            "type": "string",
+            "pattern": format!(r"^({system}\|)?{visible}({any}{{0,254}}{visible})?$"),
+        })
     }
 
     fn example() -> Value {

@@ -109,7 +109,9 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
                 required::<Modality>("modality"),
                 required::<Line>("bodyPart").like("CHEST"),
                 required::<ExternalId>("patientId"),
-                required::<PersonName>("patientName"),
+                optional::<PersonName>("patientName")
+                    .like("Doe^Jane")
+                    .says("Required where no health record can be asked for it."),
                 optional::<BirthDate>("patientDOB"),
                 optional::<Sex>("patientSex").like("F"),
                 optional::<Line>("performingPhysician").like("Doe^Jane"),

@@ -15,15 +15,20 @@ async fn anybody_may_ask_what_can_be_asked() {
         .iter()
         .map(|of| {
             let codes = of["interaction"].as_array().unwrap().iter().map(|one| one["code"].as_str().unwrap());
-            format!("{}: {}", of["type"].as_str().unwrap(), codes.collect::<Vec<_>>().join(" "))
+            let versioning = of["versioning"].as_str().unwrap_or("-");
+            format!(
+                "{}: {} ({versioning})",
+                of["type"].as_str().unwrap(),
+                codes.collect::<Vec<_>>().join(" ")
+            )
         })
         .collect();
     assert_snapshot!(lines.join("\n"), @r"
-    ServiceRequest: read search-type create
-    ImagingStudy: read search-type
-    DiagnosticReport: read search-type
-    Patient: create
-    Communication: create
+    ServiceRequest: read search-type create (versioned)
+    ImagingStudy: read search-type (no-version)
+    DiagnosticReport: read search-type (versioned)
+    Patient: create (-)
+    Communication: create (-)
     ");
     for format in ["json", "application/fhir+json", "application/fhir%2Bjson"] {
         resource(hospital.anonymous().get(&format!("/fhir/metadata?_format={format}")).await, 200);

@@ -1,4 +1,4 @@
-use serde_json::json;
+use serde_json::{Value, json};
 use tests::{Hospital, hospital::id};
 
 use super::{acts, ehr, other_ehr, patient, with};
@@ -55,8 +55,7 @@ async fn what_is_not_said_stays_as_it_is_and_nobody_elses_study_changes() {
     let hospital = Hospital::open().await;
     let study = hospital.registered_study().await;
     let path = format!("/api/studies/{}", id(&study));
-    let only_name =
-        with(with(patient("MRN-1"), "gender", json!("unknown")), "birthDate", serde_json::Value::Null);
+    let only_name = with(with(patient("MRN-1"), "gender", json!("unknown")), "birthDate", Value::Null);
     ehr(&hospital).post(PATH, only_name).await.expect_outcome(200, "patient_described");
     let read = hospital.technologist().get(&path).await.expect(200)["study"].take();
     assert_eq!((&read["patientName"], &read["patientSex"]), (&json!("Roe^Richard"), &json!("F")));
@@ -93,16 +92,58 @@ async fn more_studies_than_fit_one_call_follow_all() {
 }
 
 #[tokio::test]
-async fn a_patient_who_is_another_by_now_is_for_a_person_to_decide() {
+async fn a_patient_whose_record_is_no_more_is_for_a_person_to_decide() {
     let hospital = Hospital::open().await;
-    let merged = with(
-        patient("MRN-1"),
-        "link",
-        json!([{"type": "replaced-by", "other": {"reference": "Patient/MRN-2"}}]),
+    for (element, value, fault) in [
+        (
+            "link",
+            json!([{"type": "replaced-by", "other": {"reference": "Patient/MRN-2"}}]),
+            "link[0] says that it is another patient's record now",
+        ),
+        ("active", json!(false), "active says that the record is not in use any more"),
+    ] {
+        let reply = ehr(&hospital).post(PATH, with(patient("MRN-1"), element, value)).await;
+        assert_eq!(
+            reply.expect_outcome(422, "invalid"),
+            format!("value Patient.{fault}: that is for a person to decide\n")
+        );
+    }
+    ehr(&hospital)
+        .post(PATH, with(patient("MRN-1"), "active", json!(true)))
+        .await
+        .expect_outcome(200, "patient_described");
+}
+
+#[tokio::test]
+async fn what_is_known_in_part_changes_nothing() {
+    let hospital = Hospital::open().await;
+    let study = hospital.registered_study().await;
+    let partly = with(patient("MRN-1"), "birthDate", json!("1931-07"));
+    let partly = with(
+        partly,
+        "name",
+        json!([
+            {"use": "nickname", "given": ["Richard"]},
+            {"use": "official", "family": "Roe", "period": {"end": "2020"}},
+        ]),
     );
-    let reply = ehr(&hospital).post(PATH, merged).await;
+    ehr(&hospital).post(PATH, partly).await.expect_outcome(200, "patient_described");
+    let path = format!("/api/studies/{}", id(&study));
+    let read = hospital.technologist().get(&path).await.expect(200)["study"].take();
     assert_eq!(
-        reply.expect_outcome(422, "invalid"),
-        "value Patient.link[0] says that it is another patient's record now: that is for a person to decide\n"
+        (&read["patientName"], &read["patientDOB"], &read["patientSex"]),
+        (&json!("Doe^Jane"), &json!("1970-02-03T00:00:00.000Z"), &json!("M"))
     );
+    // Of whom it is said stands in an identifier that is one, or nowhere.
+    let numbered = |kind: &str| {
+        let number = json!([{"type": {"coding": [{"code": kind}]}, "system": "urn:mrn", "value": "MRN-1"}]);
+        with(with(patient(""), "id", Value::Null), "identifier", number)
+    };
+    assert_eq!(
+        ehr(&hospital).post(PATH, numbered("SS")).await.expect_outcome(422, "invalid"),
+        "value Patient.identifier must name one patient: by id, or by a medical record number (MR)\n"
+    );
+    let reply = ehr(&hospital).post(PATH, numbered("MR")).await;
+    reply.expect_outcome(200, "patient_described");
+    assert_eq!(reply.body["issue"][0]["details"]["text"], "The patient is described so in 1 open studies.");
 }

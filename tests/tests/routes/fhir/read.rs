@@ -1,5 +1,5 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
-use serde_json::json;
+use serde_json::{Value, json};
 use tests::{Hospital, hospital::id};
 
 use super::{acts, ehr, resource};
@@ -40,7 +40,11 @@ async fn a_study_is_available_once_it_has_an_image() {
     let study = hospital.registered_study().await;
     let path = format!("/fhir/ImagingStudy/{}", id(&study));
 
-    let registered = resource(ehr(&hospital).get(&path).await, 200);
+    let reply = ehr(&hospital).get(&path).await;
+    // It counts no versions: images come and go without one.
+    assert!(!reply.headers.contains_key("etag"));
+    let registered = resource(reply, 200);
+    assert_eq!(registered["meta"], Value::Null);
     assert_eq!((&registered["status"], &registered["numberOfInstances"]), (&json!("registered"), &json!(0)));
 
     let image = hospital.scans(&study).await;
@@ -60,6 +64,28 @@ async fn a_study_is_available_once_it_has_an_image() {
     assert_eq!((&series["modality"]["code"], &series["numberOfInstances"]), (&json!("CT"), &json!(1)));
     assert_eq!(series["instance"][0]["uid"], image["sopInstanceUID"]);
     assert_eq!(acts(&hospital, "study.read").await.first().unwrap(), "ehr study.read SUCCESS {MRN-1}");
+}
+
+#[tokio::test]
+async fn a_day_is_read_as_a_day() {
+    let hospital = Hospital::open().await;
+    let study = hospital.completed_study().await;
+    assert_eq!(study["studyDate"], "2026-01-02T00:00:00.000Z");
+    let report = hospital.reports(&study, "PRELIMINARY").await;
+    let read = resource(ehr(&hospital).get(&format!("/fhir/ImagingStudy/{}", id(&study))).await, 200);
+    assert_eq!(read["started"], "2026-01-02");
+
+    let path = format!("/fhir/DiagnosticReport/{}", id(&report));
+    let written = resource(ehr(&hospital).get(&path).await, 200);
+    assert_eq!(
+        (&written["effectiveDateTime"], &written["issued"]),
+        (&json!("2026-01-02"), &report["updatedAt"])
+    );
+    // Edited, it is issued anew.
+    let edited = json!({"impression": "Community acquired pneumonia on the right"});
+    let edited =
+        hospital.radiologist().patch(&format!("/api/reports/{}", id(&report)), edited).await.expect(200);
+    assert_eq!(resource(ehr(&hospital).get(&path).await, 200)["issued"], edited["report"]["updatedAt"]);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
-use serde_json::json;
+use serde_json::{Value, json};
 use tests::{
-    Hospital,
+    Hospital, Reply,
     hospital::{ct_chest, id},
 };
 
@@ -64,6 +64,54 @@ async fn a_thing_is_found_by_whatever_it_is_called() {
 }
 
 #[tokio::test]
+async fn what_parts_parameters_is_part_of_an_identifier_too() {
+    let hospital = Hospital::open().await;
+    let ehr = ehr(&hospital);
+    let order = resource(ehr.post("/fhir/ServiceRequest", request(r"E,1|2\3")).await, 201);
+    let other = resource(ehr.post("/fhir/ServiceRequest", request("E")).await, 201);
+    for (identifier, of) in
+        [(r"urn:ehr:orders|E\,1\|2\\3", &order), (r"E\,1\|2\\3", &order), ("urn:ehr:orders|E", &other)]
+    {
+        let ask = ehr.request(reqwest::Method::GET, "/fhir/ServiceRequest");
+        assert_eq!(
+            found(Reply::of(ask.query(&[("identifier", identifier)])).await),
+            [id(of)],
+            "{identifier}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_report_that_was_altered_is_left_out_and_hides_no_other() {
+    let hospital = Hospital::open().await;
+    let (mut reports, kind) = (Vec::new(), "/fhir/DiagnosticReport");
+    for _ in 0..3 {
+        reports.insert(0, hospital.reports(&hospital.completed_study().await, "FINAL").await);
+    }
+    let altered = "update imaging.reports set content_hash = 'k1.AAAA' where id";
+    hospital.execute(&format!("{altered} = '{}'", id(&reports[1]))).await;
+
+    let bundle = resource(ehr(&hospital).get(&format!("{kind}?patient=MRN-1")).await, 200);
+
+    let entries = bundle["entry"].as_array().unwrap();
+    let modes: Vec<&Value> = entries.iter().map(|entry| &entry["search"]["mode"]).collect();
+    assert_eq!(modes, ["match", "outcome", "match"]);
+    assert_eq!(
+        (id(&entries[0]["resource"]), id(&entries[2]["resource"])),
+        (id(&reports[0]), id(&reports[2]))
+    );
+    let issue = &entries[1]["resource"]["issue"][0];
+    assert_eq!((&issue["severity"], &issue["code"]), (&json!("warning"), &json!("suppressed")));
+    assert_eq!(issue["diagnostics"], format!("DiagnosticReport/{}", id(&reports[1])));
+    assert!(hospital.log().contains("a report does not say what its hash was taken of, and is not shown"));
+    ehr(&hospital).get(&format!("{kind}/{}", id(&reports[1]))).await.expect_outcome(500, "internal_error");
+    // The page that ends with it is read on behind it.
+    let page = resource(ehr(&hospital).get(&format!("{kind}?patient=MRN-1&_count=2")).await, 200);
+    let next = page["link"][1]["url"].as_str().unwrap().strip_prefix(&hospital.host.address()).unwrap();
+    assert_eq!(found(ehr(&hospital).get(next).await), [id(&reports[2])]);
+}
+
+#[tokio::test]
 async fn what_is_a_patients_is_found_however_the_patient_is_named() {
     let hospital = Hospital::open().await;
     let mut other = ct_chest();
@@ -106,8 +154,17 @@ async fn a_search_is_read_on_by_its_links() {
         path = next["url"].as_str().unwrap().strip_prefix(&hospital.host.address()).unwrap().to_owned();
     }
     assert_eq!((seen, pages), (placed, 3));
+    // Whoever asks for more than a page holds gets a page.
+    let copies = "insert into imaging.orders
+         select (jsonb_populate_record(o, jsonb_build_object(
+             'id', gen_random_uuid(), 'order_number', 'N-' || n, 'accession_number', 'N-' || n))).*
+           from (select * from imaging.orders limit 1) as o, generate_series(1, 120) as n";
+    hospital.execute(copies).await;
+    let page = resource(ehr(&hospital).get("/fhir/ServiceRequest?_count=1000").await, 200);
+    assert_eq!(page["entry"].as_array().unwrap().len(), 100);
+    assert_eq!(page["link"][1]["relation"], "next");
     for (query, fault) in [
-        ("_count=0", "structure _count must be a whole number from 1 to 100\n"),
+        ("_count=0", "structure _count must be a whole number from 1\n"),
         ("identifier=%7C", "structure identifier must be one identifier: system|value, or a value\n"),
         ("cursor=7", "structure cursor must be a UUID\n"),
         ("patient=", "structure patient must not be empty\n"),

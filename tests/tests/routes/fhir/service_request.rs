@@ -1,7 +1,12 @@
+use domain::fhir::Exchange;
 use futures::future::join_all;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
-use tests::{Hospital, Reply, hospital::id};
+use tests::{
+    Hospital, Reply,
+    fhir::must_be_as_defined,
+    hospital::{ct_chest, id},
+};
 
 use super::{acts, ehr, other_ehr, request, resource, revoked, with};
 
@@ -137,8 +142,8 @@ async fn every_fault_is_named_by_its_element() {
     required ServiceRequest.subject is required
     required ServiceRequest.requester is required
     required ServiceRequest.locationReference is required
-    value ServiceRequest.code must hold a modality: a coding of http://dicom.nema.org/resources/ontology/DCM
     required ServiceRequest.bodySite is required
+    value ServiceRequest.code must hold a modality: a coding of http://dicom.nema.org/resources/ontology/DCM
     required ServiceRequest.reasonCode is required
     ");
     assert_eq!(reply.body["issue"][3]["expression"], json!(["ServiceRequest.subject"]));
@@ -180,8 +185,113 @@ async fn what_is_revoked_is_cancelled_by_the_orders_own_machine() {
         .await;
     let reply = ehr.post(PATH, revoked("E-2")).await;
     assert!(reply.expect_outcome(409, "order_not_cancellable").contains("COMPLETED"), "{reply}");
+    // What was entered in error is not wanted either.
+    let placed = resource(ehr.post(PATH, request("E-4")).await, 201);
+    let mistaken = with(revoked("E-4"), "status", json!("entered-in-error"));
+    let cancelled = resource(ehr.post(PATH, mistaken).await, 200);
+    assert_eq!((&cancelled["id"], &cancelled["status"]), (&placed["id"], &json!("revoked")));
     // By our own number it is known as well.
     let third = resource(ehr.post(PATH, request("E-3")).await, 201);
     let by_number = with(revoked("E-3"), "identifier", json!([third["identifier"][1]]));
+    // But not by the number of one order and the identifier of another.
+    let mixed = json!([third["identifier"][1], {"system": "urn:ehr:orders", "value": "E-1"}]);
+    ehr.post(PATH, with(revoked("E-3"), "identifier", mixed)).await.expect_outcome(409, "identifier_in_use");
     assert_eq!(resource(ehr.post(PATH, by_number).await, 200)["status"], "revoked");
+}
+
+#[tokio::test]
+async fn an_identifier_that_is_an_oid_is_an_identifier_like_any_other() {
+    let hospital = Hospital::open().await;
+    let ehr = ehr(&hospital);
+    let oid = json!([{"system": "urn:ietf:rfc:3986", "value": "urn:oid:1.2.3"}]);
+    let placed = resource(ehr.post(PATH, with(request(""), "identifier", oid.clone())).await, 201);
+    for identifier in ["urn:ietf:rfc:3986|urn:oid:1.2.3", "urn:oid:1.2.3"] {
+        let found =
+            super::found(ehr.get(&format!("{PATH}?identifier={}", identifier.replace('|', "%7C"))).await);
+        assert_eq!(found, [id(&placed)], "{identifier}");
+    }
+    let cancelled = resource(ehr.post(PATH, with(revoked(""), "identifier", oid)).await, 200);
+    assert_eq!((&cancelled["id"], &cancelled["status"]), (&placed["id"], &json!("revoked")));
+}
+
+#[tokio::test]
+async fn what_this_service_sends_of_an_order_places_no_other_when_it_comes_back() {
+    let hospital = Hospital::open().await;
+    let ehr = ehr(&hospital);
+    let of_ehr = resource(ehr.post(PATH, request("E-1")).await, 201);
+    let of_platform = hospital.provider().places(ct_chest()).await;
+    let sent = async |of: &Value, identifiers: Value| {
+        let path = format!("/api/imaging-orders/{}", id(of));
+        let mut order = hospital.provider().get(&path).await.expect(200)["order"].take();
+        order["identifiers"] = identifiers;
+        Exchange::elsewhere(&hospital.organization).update_of_order(&order).unwrap().resource
+    };
+    let e_1 = json!([{"system": "urn:ehr:orders", "value": "E-1"}]);
+    let (of_ehr_sent, of_platform_sent) = (sent(&of_ehr, e_1).await, sent(&of_platform, json!([])).await);
+    must_be_as_defined(&of_ehr_sent);
+    assert_eq!(
+        (&of_ehr_sent["intent"], &of_platform_sent["intent"]),
+        (&json!("filler-order"), &json!("order"))
+    );
+
+    let read = resource(ehr.get(&format!("{PATH}/{}", id(&of_ehr))).await, 200);
+    for (echo, of) in [(&of_ehr_sent, &of_ehr), (&of_platform_sent, &of_platform), (&read, &of_ehr)] {
+        let back = resource(ehr.post(PATH, echo.clone()).await, 200);
+        assert_eq!(back["id"], of["id"]);
+        let whose = with(echo.clone(), "subject", json!({"reference": "Patient/MRN-2"}));
+        ehr.post(PATH, whose).await.expect_outcome(409, "identifier_in_use");
+        // Copied into another request it is not that request.
+        let mut copied = echo.clone();
+        let identifiers = copied["identifier"].as_array_mut().unwrap();
+        identifiers.push(json!({"system": "urn:ehr:orders", "value": "E-2"}));
+        ehr.post(PATH, copied).await.expect_outcome(409, "identifier_in_use");
+    }
+    let mut unknown = of_ehr_sent;
+    unknown["identifier"][0]["value"] = json!("IMG-0");
+    assert_eq!(
+        ehr.post(PATH, unknown.clone()).await.expect_outcome(422, "invalid"),
+        "value ServiceRequest.identifier[0].value is the number of no order here\n"
+    );
+    // Nobody has a number of another organization's.
+    let mut others = of_platform_sent;
+    others["identifier"][0]["system"] = json!("urn:imaging:org-2:order-number");
+    let reply = other_ehr(&hospital).post(PATH, others).await;
+    assert_eq!(
+        reply.expect_outcome(422, "invalid"),
+        "value ServiceRequest.identifier[0].value is the number of no order here\n"
+    );
+    let kept = "select count(*)::text || ' ' || (select string_agg(system || '|' || value, ' ')
+                  from imaging.order_identifiers) from imaging.orders";
+    assert_eq!(hospital.sql(kept).await.as_deref(), Some("2 urn:ehr:orders|E-1"));
+}
+
+#[tokio::test]
+async fn what_else_is_asked_for_is_there_for_whoever_scans() {
+    let hospital = Hospital::open().await;
+    let mut sent = with(request("E-1"), "note", json!([{"text": "Please hurry"}]));
+    sent["code"]["text"] = json!("CT chest, low dose");
+    sent["orderDetail"] =
+        json!([{"coding": [{"system": "http://loinc.org", "code": "24627-2", "display": "CT Chest"}]}]);
+    let placed = resource(ehr(&hospital).post(PATH, sent).await, 201);
+    let path = format!("/api/imaging-orders/{}", id(&placed));
+    assert_eq!(
+        hospital.technologist().get(&path).await.expect(200)["order"]["instructions"],
+        "Please hurry\nCT chest, low dose\nCT Chest (http://loinc.org|24627-2)"
+    );
+    let two = json!({"coding": [{"system": super::DCM, "code": "CT"}, {"system": super::DCM, "code": "MR"}]});
+    assert_eq!(
+        ehr(&hospital).post(PATH, with(request("E-2"), "code", two)).await.expect_outcome(422, "invalid"),
+        "value ServiceRequest.code must hold one modality, or those of one machine: PT and CT\n"
+    );
+}
+
+#[tokio::test]
+async fn what_is_not_to_be_acted_on_yet_is_not_placed() {
+    let hospital = Hospital::open().await;
+    let draft = with(request("E-1"), "status", json!("draft"));
+    assert_eq!(
+        ehr(&hospital).post(PATH, draft).await.expect_outcome(422, "invalid"),
+        "value ServiceRequest.status must not be draft: what is not to be acted on yet is sent once it is active\n"
+    );
+    resource(ehr(&hospital).post(PATH, request("E-1")).await, 201);
 }

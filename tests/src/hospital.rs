@@ -315,9 +315,9 @@ impl Hospital {
     pub async fn gives_up_telling(&self, finding: &Value) -> String {
         let insert = format!(
             "insert into imaging.deliveries (organization, id, event_id, channel, topic, resource, resource_id,
-                    finding_id, recipient, state, attempts, due_at, last_code, created_at)
+                    finding_id, recipient, line, made_at, state, attempts, due_at, last_code, created_at)
              select organization, imaging.issue_id(clock_timestamp()), id, 'NOTIFICATION', topic, resource, resource_id,
-                    resource_id, 'dr-1', 'DEAD', 1, now(), '422', now()
+                    resource_id, 'dr-1', resource_id || '/dr-1', now(), 'DEAD', 1, now(), '422', now()
                from imaging.outbox where topic = 'finding.raised' and resource_id = '{}'
              returning id::text",
             id(finding)

@@ -37,6 +37,7 @@ const TEXTS: &[&str] = &[
     "Verdacht auf Meniskusriß",
     "Gadolinium, 2019",
     "Please hurry",
+    "CT chest, low dose",
     "Claustrophobia",
     "A view is missing",
     "Another view is missing",

@@ -306,12 +306,14 @@ async fn plant(hospital: &Hospital) -> Planted {
         .await;
     let dead = hospital.gives_up_telling(&json!({"id": found})).await;
     let sent = hospital.gives_up_telling(&json!({"id": found})).await;
-    // What was raised is told by itself; from then on nothing happens here.
+    // All else is worked by itself, and findings wait for a notification service; from then on nothing happens here.
     hospital.machine().post("/tasks/dispatch", json!({})).await.expect_status(200);
-    let waiting = "select count(*)::text from imaging.outbox where state = 'PENDING'";
+    let waiting =
+        "select count(*)::text from imaging.outbox where state = 'PENDING' and topic <> 'finding.raised'";
     hospital
         .wait_for("the events to be worked", async || hospital.sql(waiting).await.filter(|left| left == "0"))
         .await;
+    hospital.execute("update imaging.outbox set state = 'DELIVERED'").await;
     let pending = "update imaging.deliveries set state = 'PENDING', due_at = now() + interval '1 hour'";
     hospital.execute(&format!("{pending} where id = '{sent}'")).await;
     let mut events = [const { String::new() }; 2];
@@ -481,9 +483,9 @@ fn asks(planted: &Planted) -> BTreeMap<&'static str, Value> {
         ),
         (
             "dispatch.describe_patient",
-            json!({"study": study, "patientId": "MRN-1", "open": ["COMPLETED"], "sealed": {"patientName": "x"}}),
+            json!({"study": study, "patientId": "MRN-1", "open": ["SCHEDULED", "COMPLETED"], "sealed": {"patientName": "x"}}),
         ),
-        ("dispatch.tell_care_team", json!({"finding": planted.finding["id"], "members": ["dr-9"]})),
+        ("dispatch.tell_care_team", json!({"finding": planted.found, "members": ["dr-9"]})),
         (
             "dispatch.conclude",
             json!({
@@ -520,7 +522,7 @@ fn asks(planted: &Planted) -> BTreeMap<&'static str, Value> {
         (
             "fhir.acknowledge",
             json!({
-                "clinician": "p",
+                "clinician": "provider-1",
                 "acknowledgement": {
                     "id": planted.taken, "reach": reach, "within": [reach], "from": {"OPEN": false}, "readBackFor": ["CRITICAL"],
                     "followUpDone": [], "sealed": {"readBack": "x"},
@@ -562,9 +564,10 @@ fn asks(planted: &Planted) -> BTreeMap<&'static str, Value> {
 }
 
 /// What these do they do for all organizations: each row knows whose it is. Only machines get to them.
-const ACROSS: [&str; 12] = [
+const ACROSS: [&str; 13] = [
     "audit.publish",
     "audit.seal",
+    "dispatch.forget",
     "dispatch.take_deliveries",
     "dispatch.take_events",
     "findings.fire_due",

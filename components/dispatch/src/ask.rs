@@ -3,7 +3,7 @@
 
 use domain::{
     StudyStatus,
-    fhir::{Demographics, Exchange, Question, members},
+    fhir::{Demographics, Exchange, Question, members, today},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -88,11 +88,4 @@ async fn describe(
         "sealed": sealed,
     });
     cx.call_as("dispatch", organization, "dispatch.describe_patient", ask).await.map(drop)
-}
-
-fn today() -> String {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    let now =
-        jiff::Timestamp::from_second(since.as_secs().try_into().unwrap_or_default()).unwrap_or_default();
-    now.strftime("%Y-%m-%d").to_string()
 }

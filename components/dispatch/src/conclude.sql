@@ -34,6 +34,13 @@ begin
            sealed = case when delivered then '{}' else sealed end,
            due_at = imaging.clock() + make_interval(secs => coalesce((ask->>'afterSeconds')::numeric, 0)::double precision)
      where organization = d.organization and id = d.id;
+    -- Whoever waited behind it need not wait any longer.
+    if ask->>'state' <> 'PENDING' then
+        update imaging.deliveries
+           set due_at = imaging.clock()
+         where organization = d.organization and id = (dispatch.first_in_line(d.organization, d.channel, d.line)).id
+           and attempts = 0 and due_at > imaging.clock();
+    end if;
     if f.id is not null then
         perform findings.attempted(cx, f, d.recipient, d.channel, delivered, ask->'notified');
         if ask->'hasten' ? f.severity then

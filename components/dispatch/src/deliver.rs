@@ -22,6 +22,8 @@ pub(crate) struct Delivered {
     pub attempts: usize,
     pub delivered: usize,
     pub more: bool,
+    /// The next group is to be told of a finding now.
+    pub hastened: bool,
     /// The first thing that went wrong here, if anything did.
     pub trouble: Option<Error>,
 }
@@ -45,8 +47,8 @@ enum Event {
     Attempted(Result<Attempted>),
 }
 
-/// Sends what is due on a channel, so many at once; as soon as half of them have come back, more is taken. So one that is
-/// slow takes one place and no other.
+/// Sends what is due on a channel, so many at once; as soon as one has come back, more is taken. So one that is slow takes one
+/// place and no other.
 ///
 /// Taking is one of what goes on at once: an attempt that stood still meanwhile would keep its connection to the database
 /// from those who wait for one, and who keep theirs.
@@ -62,7 +64,7 @@ pub(crate) async fn deliver(
     let mut running: FuturesUnordered<LocalBoxFuture<'_, Event>> = FuturesUnordered::new();
     let (mut sending, mut may_be_more) = (0, true);
     loop {
-        if may_be_more && outcome.trouble.is_none() && sending <= at_once / 2 {
+        if may_be_more && outcome.trouble.is_none() && sending < at_once {
             may_be_more = false;
             if Instant::now() < until {
                 let free = at_once - sending;
@@ -84,7 +86,7 @@ pub(crate) async fn deliver(
                 may_be_more = true;
                 outcome.attempts += 1;
                 outcome.delivered += usize::from(attempted.delivered);
-                outcome.more |= attempted.hastened;
+                outcome.hastened |= attempted.hastened;
             }
             Some(Event::Attempted(Err(error))) => {
                 sending -= 1;
@@ -116,11 +118,19 @@ async fn attempt(cx: &Context, receiver: &Receiver, mut due: Value) -> Result<At
     let due: Taken = serde_json::from_value(due)
         .map_err(|_| Error::Internal("dispatch.take_deliveries answered another delivery".to_owned()))?;
     let mut answer = match &due.request {
-        Some(request) => receiver.send(request, &due.id.to_string(), due.trace.as_deref()).await,
+        Some(request) => {
+            receiver.send(request, &due.organization, &due.id.to_string(), due.trace.as_deref()).await
+        }
         None => Answer::none("not_opened"),
     };
     if let Some(asked) = due.request.as_ref().and_then(|request| request.asked.as_ref()) {
-        answer = settle(cx, &due.organization, &due.resource_id, asked, answer).await?;
+        answer = match settle(cx, &due.organization, &due.resource_id, asked, answer).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                tracing::error!(%error, topic = due.topic, "an answer could not be taken in");
+                Answer::none("not_taken_in")
+            }
+        };
     }
     conclude(cx, &due, &answer).await
 }

@@ -37,8 +37,10 @@ const UNWANTED: u32 = 1000;
 const AT_ONCE: usize = 4;
 /// How long an event that was taken is nobody else's, in seconds.
 const LEASE: u32 = 30;
-/// How often an event is taken before it is given up: with the leases in between that is a day.
-const TRIES: i64 = 24 * 60 * 60 / LEASE as i64;
+/// How often an event is taken before it is given up: with the leases in between that is an hour.
+const TRIES: i64 = 60 * 60 / LEASE as i64;
+/// What is not done with while there is no notification service: whoever is to be told is told when there is one.
+const KEPT: &[&str] = &["finding.escalated", "finding.raised", "finding.shared"];
 
 /// What came of the events that waited.
 #[derive(Default)]
@@ -46,17 +48,24 @@ pub(crate) struct Expanded {
     /// How many have become deliveries, or nothing that anybody needs.
     pub events: usize,
     pub more: bool,
+    /// The next group is to be told of a finding now.
+    pub hastened: bool,
+    /// The first thing that went wrong with one of them, if anything did.
+    pub trouble: Option<Error>,
 }
 
-/// Makes deliveries of the events that wait, for the channels that there are.
+/// Makes deliveries of the events that wait, for the channels that there are. Those of findings come first, and once they are
+/// made nothing else is: they are to go out.
 pub(crate) async fn expand(cx: &Context, notify: bool, record: bool, until: Instant) -> Result<Expanded> {
     let portal = optional("portal_url").await?;
     let told = if notify { message::TOPICS } else { &[] };
     let exchanged = if record { EXCHANGED } else { &[] };
-    let asked: Vec<&str> = ask::topics().filter(|_| record).collect();
+    let is_kept = |topic: &str| !notify && KEPT.contains(&topic);
+    let asked: Vec<&str> = ask::topics().filter(|topic| record && !is_kept(topic)).collect();
     let topics: BTreeSet<&str> = told.iter().chain(exchanged).chain(&asked).copied().collect();
     let ask = json!({
         "topics": topics,
+        "kept": KEPT,
         "exchanged": exchanged,
         "asked": asked,
         "most": MOST,
@@ -75,48 +84,77 @@ pub(crate) async fn expand(cx: &Context, notify: bool, record: bool, until: Inst
         if events.is_empty() && !more {
             return Ok(expanded);
         }
-        let results: Vec<Result<()>> = stream::iter(events)
+        let is_urgent = events.iter().any(|event| event.get("resource") == Some(&json!("finding")));
+        let results: Vec<Result<bool>> = stream::iter(events)
             .map(|event| expand_one(cx, event, notify, portal.as_deref()))
             .buffer_unordered(AT_ONCE)
             .collect()
             .await;
-        expanded.events += results.iter().filter(|result| result.is_ok()).count();
-        results.into_iter().collect::<Result<()>>()?;
-        if Instant::now() >= until {
+        // One of which nothing comes keeps none of the others.
+        for result in results {
+            match result {
+                Ok(hastened) => {
+                    expanded.events += 1;
+                    expanded.hastened |= hastened;
+                }
+                Err(error) => expanded.trouble = expanded.trouble.or(Some(error)),
+            }
+        }
+        if is_urgent || Instant::now() >= until {
             return Ok(Expanded { more: true, ..expanded });
         }
     }
 }
 
-async fn expand_one(cx: &Context, mut event: Value, notify: bool, portal: Option<&str>) -> Result<()> {
+/// Makes deliveries of an event; whether the next group is to be told of its finding now.
+async fn expand_one(cx: &Context, mut event: Value, notify: bool, portal: Option<&str>) -> Result<bool> {
     let exchanged = event.get_mut("exchanged").map(Value::take).unwrap_or_default();
     let text = |name: &str| event.get(name).and_then(Value::as_str).unwrap_or_default();
-    let organization = text("organization").to_owned();
+    let (organization, topic) = (text("organization").to_owned(), text("topic"));
     let id = event.get("id").cloned().unwrap_or_default();
     let attempts = event.get("attempts").and_then(Value::as_i64).unwrap_or_default();
     if attempts > TRIES {
         // This line is the alarm.
-        tracing::error!(topic = text("topic"), state = "DEAD", organization, "an event is given up");
-        let channel = if EXCHANGED.contains(&text("topic")) { Channel::Ehr } else { Channel::Notification };
+        tracing::error!(topic, state = "DEAD", organization, "an event is given up");
+        let channel = if EXCHANGED.contains(&topic) { Channel::Ehr } else { Channel::Notification };
         let ask = json!({"event": id, "delivery": DeliveryId::mint(), "channel": channel, "code": NOT_MADE});
-        return cx.call_as("dispatch", &organization, "dispatch.give_up", ask).await.map(drop);
+        return cx.call_as("dispatch", &organization, "dispatch.give_up", ask).await.map(|_| false);
     }
 
     let recipients = event.get("recipients").cloned().unwrap_or_default();
+    if KEPT.contains(&topic) && recipients == json!([]) {
+        // This line is an alarm as well.
+        tracing::error!(
+            topic,
+            organization,
+            finding = text("resourceId"),
+            "nobody is there to be told of a finding"
+        );
+    }
     let seal = Seal::of(&organization).await?;
+    let only = event.pointer("/detail/only").and_then(Value::as_str);
+    let notify = notify && only.is_none_or(|only| only == Channel::Notification.as_str());
     let mut deliveries = if notify { notifications(&event, &seal, portal)? } else { Vec::new() };
-    deliveries.extend(updates(&organization, exchanged, &seal)?);
+    let (updates, left) = match updates(&organization, exchanged, &seal) {
+        Ok(updates) => (updates, None),
+        // What cannot be told to one keeps nobody else from being told.
+        Err(error) => (Vec::new(), Some(error)),
+    };
+    deliveries.extend(updates);
     if let Some(question) = ask::question(&organization, &event) {
-        deliveries.push(delivery(&seal, Channel::Ehr, None, &question)?);
+        deliveries.push(delivery(&seal, Channel::Ehr, None, None, &question)?);
     }
     let ask = json!({
         "event": id,
+        "takenAt": event.get("takenAt"),
         "recipients": recipients,
         "open": sources(FindingStatus::ALL, FindingStatus::step, FindingStatus::Acknowledged),
         "deliveries": deliveries,
+        "left": left.as_ref().map(|_| Channel::Ehr),
         "notMade": NOT_MADE,
     });
-    cx.call_as("dispatch", &organization, "dispatch.expand", ask).await.map(drop)
+    let became = cx.call_as("dispatch", &organization, "dispatch.expand", ask).await?;
+    left.map_or(Ok(became.get("hastened") == Some(&Value::Bool(true))), Err)
 }
 
 /// A message for each recipient, sealed: one that cannot be delivered holds up no other.
@@ -134,7 +172,7 @@ fn notifications(event: &Value, seal: &Seal, portal: Option<&str>) -> Result<Vec
         .map(|recipient| {
             let (path, body) = ("/notifications/batch".to_owned(), message.body(recipient).to_string());
             let request = Request::says("POST", path, "application/json", body);
-            delivery(seal, Channel::Notification, Some(recipient), &request)
+            delivery(seal, Channel::Notification, Some(recipient), None, &request)
         })
         .collect()
 }
@@ -162,7 +200,9 @@ fn updates(organization: &str, mut exchanged: Value, seal: &Seal) -> Result<Vec<
         .flatten()
         .map(|update| {
             let (path, body) = (format!("/{}", update.path), update.resource.to_string());
-            delivery(seal, Channel::Ehr, None, &Request::says("PUT", path, MEDIA_TYPE, body))
+            let request = Request::says("PUT", path.clone(), MEDIA_TYPE, body);
+            // What is put in one place goes in order, whatever it was made for.
+            delivery(seal, Channel::Ehr, None, Some(&path), &request)
         })
         .collect()
 }
@@ -173,9 +213,23 @@ fn is_unaltered(seal: &Seal, report: &Value) -> Result<bool> {
     seal.is_digest_of(hash, "report", Content::bound_of(report))
 }
 
-fn delivery(seal: &Seal, channel: Channel, recipient: Option<&str>, request: &Request) -> Result<Value> {
+/// A delivery, sealed; and the line that it waits in, if it is not the one of its recipient.
+fn delivery(
+    seal: &Seal,
+    channel: Channel,
+    recipient: Option<&str>,
+    line: Option<&str>,
+    request: &Request,
+) -> Result<Value> {
     let id = DeliveryId::mint();
     let sealed = seal.fields("deliveries", id, [("request", Some(json!(request)))])?;
     let asks = request.asked.is_some();
-    Ok(json!({"id": id, "channel": channel, "recipient": recipient, "asks": asks, "sealed": sealed}))
+    Ok(json!({
+        "id": id,
+        "channel": channel,
+        "recipient": recipient,
+        "line": line,
+        "asks": asks,
+        "sealed": sealed,
+    }))
 }

@@ -77,12 +77,20 @@ impl Receiver {
         Ok(url.map(|url| Self { url: url.trim().trim_end_matches('/').to_owned(), key }))
     }
 
-    /// Sends a request, under a key by which the receiver tells that it was sent before.
-    pub(crate) async fn send(&self, request: &Request, key: &str, trace: Option<&str>) -> Answer {
+    /// Sends a request of an organization, under a key by which the receiver tells that it was sent before.
+    pub(crate) async fn send(
+        &self,
+        request: &Request,
+        organization: &str,
+        key: &str,
+        trace: Option<&str>,
+    ) -> Answer {
         let body = Bytes::from(request.body.clone());
         let mut built = http::Request::builder()
             .method(request.method.as_str())
-            .uri(format!("{}{}", self.url, request.path));
+            .uri(format!("{}{}", self.url, request.path))
+            // One receiver may serve many organizations, each with a patient 1 of its own.
+            .header("x-organization-id", organization);
         built = match request.asked {
             Some(_) => built.header("accept", MEDIA_TYPE),
             None => built

@@ -1,12 +1,13 @@
--- dispatch.take_events: the oldest events that nobody has turned into deliveries, each with what its deliveries are made
--- of. For a while they are the caller's; then, should nothing have come of it, the next one's. Of one resource one at a
--- time, so that its messages come in the order of what happened. What no channel wants is done with.
+-- dispatch.take_events: the oldest events that nobody has turned into deliveries, those of findings first, each with what
+-- its deliveries are made of. For a while they are the caller's; then, should nothing have come of it, the next one's. Of one
+-- resource one at a time, so that its messages come in the order of what happened. What no channel wants is done with, but
+-- for what is "kept" until there is one.
 create or replace function dispatch.take_events(cx jsonb, ask jsonb) returns jsonb
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
-    taken imaging.outbox[];
     o imaging.outbox;
+    first imaging.outbox;
     unwanted integer;
     documents jsonb := '[]';
 begin
@@ -15,31 +16,53 @@ begin
        set state = 'DELIVERED'
      where (organization, id) in (
         select waiting.organization, waiting.id from imaging.outbox waiting
-         where waiting.state = 'PENDING' and waiting.due_at <= imaging.clock() and not ask->'topics' ? waiting.topic
+         where waiting.state = 'PENDING' and waiting.due_at <= imaging.clock()
+           and not ask->'topics' ? waiting.topic and not coalesce(ask->'kept', '[]') ? waiting.topic
          order by waiting.due_at limit (ask->>'unwanted')::integer for update skip locked);
     get diagnostics unwanted = row_count;
 
-    with leased as (
+    for o in
+        select * from imaging.outbox due
+         where due.state = 'PENDING' and due.due_at <= imaging.clock() and ask->'topics' ? due.topic
+         order by due.urgency, due.due_at, due.id
+         limit 2000
+           for update skip locked
+    loop
+        exit when jsonb_array_length(documents) >= (ask->>'most')::integer;
+        first := dispatch.first_event(o.organization, o.resource_id);
+        if first.id <> o.id then
+            -- It is not looked at again before the first is.
+            update imaging.outbox
+               set due_at = first.due_at
+             where organization = o.organization and id = o.id and first.due_at > imaging.clock();
+            continue;
+        end if;
         update imaging.outbox
            set due_at = imaging.clock() + make_interval(secs => (ask->>'leaseSeconds')::integer), attempts = attempts + 1
-         where (organization, id) in (
-            select waiting.organization, waiting.id from imaging.outbox waiting
-             where waiting.state = 'PENDING' and waiting.due_at <= imaging.clock() and ask->'topics' ? waiting.topic
-               and not exists (
-                    select from imaging.outbox before
-                     where before.organization = waiting.organization and before.resource_id = waiting.resource_id
-                       and before.state = 'PENDING' and before.id < waiting.id)
-             order by waiting.due_at, waiting.id limit (ask->>'most')::integer for update skip locked)
-        returning *
-    )
-    select array_agg(leased::imaging.outbox order by leased.id) into taken from leased;
-    foreach o in array coalesce(taken, '{}') loop
+         where organization = o.organization and id = o.id
+        returning * into o;
         perform imaging.enter(cx || jsonb_build_object('organization', o.organization));
         documents := documents || dispatch.event_document(o, ask);
+        perform imaging.enter(cx || '{"organization": "*"}');
     end loop;
     return imaging.done(jsonb_build_object(
         'events', documents,
         'more', unwanted = (ask->>'unwanted')::integer));
+end
+$$;
+
+-- dispatch.first_event: the first event of a resource that still waits; asked for as dispatch.first_in_line does, and why
+create or replace function dispatch.first_event(owner text, of_resource uuid) returns imaging.outbox
+language plpgsql stable
+as $$
+declare
+    first imaging.outbox;
+begin
+    select * into first from imaging.outbox o
+     where o.organization = owner and o.resource_id = of_resource and coalesce(o.state, '') = 'PENDING'
+     order by o.id
+     limit 1;
+    return first;
 end
 $$;
 
@@ -88,6 +111,7 @@ begin
         'resourceVersion', o.resource_version,
         'detail', o.detail,
         'at', imaging.iso(o.created_at),
+        'takenAt', imaging.clock(),
         'recipients', to_jsonb(recipients),
         'finding', case when f.id is not null then jsonb_build_object(
             'id', f.id, 'severity', f.severity, 'category', f.category, 'dueAt', imaging.iso(f.due_at),
@@ -115,14 +139,20 @@ begin
 end
 $$;
 
--- dispatch.readers_of: who has the version of a report before the one that it has now: who ordered the study, and who was
--- told of a finding that is in it
+-- dispatch.readers_of: who has the version of a report before the one that it has now: who ordered the study, who was told of a
+-- finding that is in the report or tied to none of the study's, and who has read the report
 create or replace function dispatch.readers_of(r imaging.reports, s imaging.studies) returns text[]
 language sql stable
 as $$
     select findings.with_recipients(
         array_remove(array[s.provider_id], null),
         array(select told from imaging.findings f, unnest(f.notified_to) as told
-               where f.organization = r.organization and f.report_id = r.id
-               order by f.id))
+               where f.organization = r.organization and f.study_id = r.study_id
+                 and coalesce(f.report_id, r.id) = r.id
+               order by f.id)
+        || array(select e.actor from imaging.audit_events e
+                  where e.organization = r.organization and e.resource_id = r.id and e.action = 'report.read'
+                    and e.outcome = 'SUCCESS' and e.role = any(array['provider', 'radiologist'])
+                    and e.actor <> r.radiologist_id
+                  order by e.id))
 $$;

@@ -13,9 +13,15 @@ const LEASE: u32 = 300;
 /// How many answers one call forgets.
 const ANSWERS: usize = 1000;
 
-/// Removes the blobs of removed images whose time has come, and forgets what requests were answered a day ago. Whether
-/// there may be more.
+/// How many events, and how many deliveries, one call forgets.
+const TOLD: usize = 1000;
+/// How long what was told is kept to be listed, in days. What somebody has to see to is kept until somebody has.
+const KEPT: u32 = 90;
+
+/// Removes the blobs of removed images whose time has come, and forgets what requests were answered a day ago and what
+/// was told long ago. Whether there may be more.
 pub(crate) async fn tidy(cx: &Context) -> Result<bool> {
+    let told = cx.call_as("dispatch", "*", "dispatch.forget", json!({"most": TOLD, "days": KEPT})).await?;
     let forgotten = cx.call_as("dispatch", "*", "idempotency.forget_all", json!({"most": ANSWERS})).await?;
     let ask = json!({"most": BLOBS, "leaseSeconds": LEASE});
     let Value::Array(due) = cx.call_as("dispatch", "*", "images.take_removals", ask).await? else {
@@ -24,7 +30,8 @@ pub(crate) async fn tidy(cx: &Context) -> Result<bool> {
     if !due.is_empty() {
         remove(cx, &due).await?;
     }
-    Ok(due.len() == BLOBS || forgotten.get("more") == Some(&Value::Bool(true)))
+    let is_more = |answer: &Value| answer.get("more") == Some(&Value::Bool(true));
+    Ok(due.len() == BLOBS || is_more(&forgotten) || is_more(&told))
 }
 
 async fn remove(cx: &Context, due: &[Value]) -> Result<()> {

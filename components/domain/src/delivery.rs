@@ -69,8 +69,9 @@ const SPREAD: u64 = 4;
 pub const MOST_ATTEMPTS: u32 = 130;
 /// The longest pause that a receiver can ask for: it may be wrong about that as well.
 pub const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
-/// A CRITICAL finding does not wait longer for a channel than so many attempts.
+/// A CRITICAL finding does not wait longer for a channel than so many attempts, or for one that asks for a longer pause.
 const CRITICAL_ATTEMPTS: u32 = 3;
+const CRITICAL_PAUSE: Duration = Duration::from_secs(60);
 
 /// What is known of an attempt.
 #[derive(Debug, Clone, Copy)]
@@ -117,7 +118,11 @@ impl Attempt {
         match self.verdict() {
             Verdict::Delivered => &[],
             Verdict::Dead => Severity::ALL,
-            Verdict::Again { .. } if self.number >= CRITICAL_ATTEMPTS => &[Severity::Critical],
+            // Whoever is not found there may be found when a setting is mended: the others do not wait for that.
+            Verdict::Again { .. } if self.status.is_some_and(is_nowhere) => Severity::ALL,
+            Verdict::Again { after } if self.number >= CRITICAL_ATTEMPTS || after > CRITICAL_PAUSE => {
+                &[Severity::Critical]
+            }
             Verdict::Again { .. } => &[],
         }
     }
@@ -133,10 +138,16 @@ impl Verdict {
     }
 }
 
-/// Whether the same request may be answered otherwise another time. A redirection, 401 and 403 are settings that somebody
-/// mends; 409 is how a receiver says that it is still at the first of two with one key; 408, 425 and 429 say it themselves.
+/// Whether the same request may be answered otherwise another time. A redirection, 401, 403 and whatever says that nothing is
+/// there are settings that somebody mends, or a receiver that is being replaced; 409 is how one says that it is still at the
+/// first of two with one key; 408, 425 and 429 say it themselves.
 const fn may_pass(status: u16) -> bool {
-    matches!(status, 0..=399 | 401 | 403 | 408 | 409 | 425 | 429 | 500..)
+    is_nowhere(status) || matches!(status, 0..=399 | 401 | 403 | 408 | 409 | 425 | 429 | 500..)
+}
+
+/// Whether an answer says that nothing is there, or nothing that takes this (RFC 9110 15.5.5, 15.5.6, 15.5.11).
+const fn is_nowhere(status: u16) -> bool {
+    matches!(status, 404 | 405 | 410)
 }
 
 /// What `Retry-After` asks for: seconds, or a date (RFC 9110 10.2.3).
@@ -179,11 +190,22 @@ mod tests {
         for (statuses, word) in [
             (vec![Some(200), Some(201), Some(202), Some(204)], "arrived"),
             (
-                vec![None, Some(301), Some(401), Some(403), Some(408), Some(409), Some(425), Some(429)],
+                vec![
+                    None,
+                    Some(301),
+                    Some(401),
+                    Some(403),
+                    Some(404),
+                    Some(405),
+                    Some(408),
+                    Some(409),
+                    Some(410),
+                ],
                 "again",
             ),
+            (vec![Some(425), Some(429)], "again"),
             (vec![Some(500), Some(502), Some(503), Some(504), Some(599)], "again"),
-            (vec![Some(400), Some(404), Some(405), Some(410), Some(413), Some(415), Some(422)], "never"),
+            (vec![Some(400), Some(406), Some(411), Some(413), Some(415), Some(422)], "never"),
         ] {
             for status in statuses {
                 assert_eq!(words(status), word, "{status:?}");
@@ -208,7 +230,10 @@ mod tests {
         assert_eq!(attempt(2, None).hastens(), []);
         assert_eq!(attempt(3, Some(500)).hastens(), [Severity::Critical]);
         assert_eq!(attempt(3, Some(200)).hastens(), []);
+        assert_eq!(attempt(1, Some(422)).hastens(), Severity::ALL);
         assert_eq!(attempt(1, Some(404)).hastens(), Severity::ALL);
+        let busy = Attempt { retry_after: Some(Duration::from_secs(600)), ..attempt(1, Some(429)) };
+        assert_eq!(busy.hastens(), [Severity::Critical]);
         assert_eq!(attempt(MOST_ATTEMPTS, None).hastens(), Severity::ALL);
     }
 

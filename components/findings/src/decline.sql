@@ -1,10 +1,12 @@
--- findings.decline: that a finding is not somebody's, once a person. It stays where it is, and the next group is told now.
+-- findings.decline: that a finding is not somebody's, once a person. It stays where it is, and the next group is told now;
+-- where every group was told, all those are told again who have not declined it.
 create or replace function findings.decline(cx jsonb, ask jsonb) returns jsonb
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
     f imaging.findings;
     s imaging.studies;
+    others text[];
     refusal jsonb;
 begin
     perform imaging.enter(cx);
@@ -30,7 +32,20 @@ begin
         return imaging.refuse('already_declined');
     end if;
 
-    perform findings.hasten(cx, f.id);
+    if exists (select from imaging.escalations e
+                where e.organization = f.organization and e.finding_id = f.id and e.kind = 'LEVEL'
+                  and e.fired_at is null and e.stopped_at is null) then
+        perform findings.hasten(cx, f.id);
+    else
+        others := array(
+            select told.who from unnest(f.notified_to) with ordinality as told(who, place)
+             where told.who not in (select d.declined_by from imaging.declines d
+                                     where d.organization = f.organization and d.finding_id = f.id)
+             order by told.place);
+        perform outbox.append(
+            cx, 'finding.escalated', 'finding', f.id, f.version,
+            jsonb_build_object('kind', 'TOLD_AGAIN', 'recipients', to_jsonb(others)));
+    end if;
     perform audit.append(
         cx, 'finding.decline', 'finding', f.id, f.version, array[s.patient_id],
         jsonb_build_object('findings', ask->'audited'));

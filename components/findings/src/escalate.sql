@@ -71,13 +71,24 @@ begin
             cx, 'finding.escalated', 'finding', f.id, f.version,
             jsonb_build_object(
                 'level', e.level, 'kind', e.kind, 'group', e.target_group, 'recipients', to_jsonb(recipients)));
-        -- A group of nobody hears nothing: the next one is told at once.
-        if recipients = '{}' then
+        -- A group of nobody hears nothing: the next one is told at once. Where there is nobody further on either, the next
+        -- levels keep their time, by which the organization may have named somebody.
+        if recipients = '{}' and findings.has_somebody_left(f) then
             perform findings.hasten(cx, f.id);
         end if;
     end loop;
     return fired;
 end
+$$;
+
+-- findings.has_somebody_left: whether a level that is still to fire has somebody in its group
+create or replace function findings.has_somebody_left(f imaging.findings) returns boolean
+language sql stable
+as $$
+    select exists (
+        select from imaging.escalations e
+         where e.organization = f.organization and e.finding_id = f.id and e.kind = 'LEVEL'
+           and e.fired_at is null and e.stopped_at is null and findings.recipients_of(f, e) <> '{}')
 $$;
 
 -- findings.recipients_of: who is told when a deadline passes: those who were told before, or who belongs to the group by the

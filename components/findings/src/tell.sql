@@ -4,17 +4,17 @@ language sql volatile
 as $$ select * from imaging.findings where organization = cx->>'organization' and id = locked for update $$;
 
 -- findings.recipients_when_raised: who is told that a finding was raised: who is named, who ordered the study, and who has
--- read it last; each once
+-- read it last, unless they have reported it themselves; each once
 create or replace function findings.recipients_when_raised(f imaging.findings, s imaging.studies) returns text[]
 language sql stable
 as $$
     select findings.with_recipients(
         f.notified_to,
-        array_remove(array[
+        array_remove(array_remove(array[
             s.provider_id,
             (select r.radiologist_id from imaging.reports r
               where r.organization = s.organization and r.study_id = s.id
-              order by r.id desc limit 1)], null))
+              order by r.id desc limit 1)], null), f.reported_by_id))
 $$;
 
 -- findings.tell: who is told of a finding may read it from now on. The caller holds its lock.

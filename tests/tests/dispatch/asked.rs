@@ -105,8 +105,31 @@ async fn a_record_that_is_away_is_asked_again() {
 }
 
 #[tokio::test]
-async fn a_patient_whom_the_record_does_not_know_is_asked_for_again_by_hand() {
+async fn a_patient_whom_the_record_does_not_know_yet_is_asked_for_again() {
     let (record, people) = (Receiver::open().await, Receiver::open().await);
+    let hospital = open(&record, &people).await;
+    let study = unnamed_study(&hospital).await;
+    let of_study = format!("resourceId={}", id(&study));
+    let failed = hospital
+        .wait_for("the question to fail", async || {
+            deliveries(&hospital, &of_study).await.pop().filter(|delivery| !delivery["lastCode"].is_null())
+        })
+        .await;
+    assert_eq!(
+        (&failed["topic"], &failed["channel"], &failed["state"], &failed["lastCode"]),
+        (&json!("study.unnamed"), &json!("EHR"), &json!("PENDING"), &json!("404")),
+    );
+
+    record.knows(PATIENT, patient("MRN-1"));
+    passes(&hospital, "1 minute").await;
+    dispatches(&hospital).await;
+    is_named(&hospital, &study).await;
+}
+
+#[tokio::test]
+async fn a_question_that_was_given_up_is_asked_again_by_hand() {
+    let (record, people) = (Receiver::open().await, Receiver::open().await);
+    record.is(Manner::Answers(422));
     let hospital = open(&record, &people).await;
     let study = unnamed_study(&hospital).await;
     let dead = hospital
@@ -115,11 +138,8 @@ async fn a_patient_whom_the_record_does_not_know_is_asked_for_again_by_hand() {
             dead.into_iter().find(|delivery| delivery["resourceId"] == study["id"])
         })
         .await;
-    assert_eq!(
-        (&dead["topic"], &dead["channel"], &dead["lastCode"]),
-        (&json!("study.unnamed"), &json!("EHR"), &json!("404")),
-    );
 
+    record.is(Manner::Answers(200));
     record.knows(PATIENT, patient("MRN-1"));
     let retry = format!("/api/deliveries/{}/retry", id(&dead));
     hospital.somebody("admin").post(&retry, json!({})).await.expect_status(200);

@@ -48,7 +48,7 @@ async fn the_third_failure_of_a_critical_message_tells_the_next_group_at_once_an
 async fn a_message_that_is_dead_tells_the_next_group_whatever_the_severity() {
     let receiver = Receiver::open().await;
     receiver.behaves(|_, request| match request.recipient() {
-        "provider-1" => Manner::Answers(410),
+        "provider-1" => Manner::Answers(422),
         _ => Manner::Answers(200),
     });
     let hospital = wards::open(&receiver).await;
@@ -156,4 +156,96 @@ async fn a_group_of_nobody_is_passed_over() {
 
     assert_eq!(fired(&hospital, &finding).await, [0, 1, 2]);
     assert!(receiver.taken().iter().any(|request| request.recipient() == "chief-1"));
+}
+
+#[tokio::test]
+async fn a_finding_of_which_nobody_can_be_told_is_the_next_groups_at_once() {
+    let receiver = Receiver::open().await;
+    let hospital = wards::open(&receiver).await;
+    wards::sets(&hospital, |_| {}).await;
+    let study = hospital.completed_study().await;
+    // The images came without an order, and nobody has read them.
+    hospital.execute("update imaging.studies set provider_id = null").await;
+    let finding = wards::finds(&hospital, &study, "CRITICAL", &[]).await;
+    wards::received(&hospital, &receiver, 1).await;
+    wards::settled(&hospital).await;
+
+    assert_eq!(wards::recipients(&receiver.received()), ["covering-1"]);
+    assert_eq!(fired(&hospital, &finding).await, [1]);
+    assert!(hospital.log().contains("nobody is there to be told of a finding"));
+}
+
+#[tokio::test]
+async fn where_no_group_has_anybody_the_levels_keep_their_time_for_whoever_is_named_meanwhile() {
+    let receiver = Receiver::open().await;
+    let hospital = wards::open(&receiver).await;
+    let nobody = |settings: &mut Value| {
+        settings["groups"]["COVERING_GROUP"] = json!([]);
+        settings["groups"]["DEPARTMENT"] = json!([]);
+    };
+    wards::sets(&hospital, nobody).await;
+    let study = hospital.completed_study().await;
+    let finding = wards::finds(&hospital, &study, "CRITICAL", &["dr-1"]).await;
+    wards::received(&hospital, &receiver, 2).await;
+    wards::concluded(&hospital, 2).await;
+    passes(&hospital, "21 minutes").await;
+    dispatches(&hospital).await;
+    assert_eq!(fired(&hospital, &finding).await, [0, 1]);
+    assert!(hospital.log().contains("nobody is there to be told of a finding"));
+
+    wards::sets(&hospital, |settings| settings["groups"]["COVERING_GROUP"] = json!([])).await;
+    passes(&hospital, "20 minutes").await;
+    dispatches(&hospital).await;
+    wards::settled(&hospital).await;
+    assert_eq!(fired(&hospital, &finding).await, [0, 1, 2]);
+    assert_eq!(receiver.taken().last().unwrap().recipient(), "chief-1");
+}
+
+#[tokio::test]
+async fn when_every_group_was_told_declining_has_the_others_told_again() {
+    let receiver = Receiver::open().await;
+    let hospital = wards::open(&receiver).await;
+    wards::sets(&hospital, |_| {}).await;
+    let study = hospital.completed_study().await;
+    let finding = wards::finds(&hospital, &study, "CRITICAL", &["provider-1"]).await;
+    wards::concluded(&hospital, 1).await;
+    passes(&hospital, "41 minutes").await;
+    dispatches(&hospital).await;
+    wards::settled(&hospital).await;
+    let before = receiver.received().len();
+
+    let decline = format!("/api/critical-findings/{}/decline", id(&finding));
+    hospital.provider().post(&decline, json!({"reason": "Not on duty"})).await.expect_status(200);
+    wards::received(&hospital, &receiver, before + 2).await;
+    dispatches(&hospital).await;
+    wards::settled(&hospital).await;
+    let again = receiver.received().split_off(before);
+    assert_eq!(wards::recipients(&again), ["chief-1", "covering-1"]);
+}
+
+#[tokio::test]
+async fn a_message_that_was_given_up_is_not_sent_by_hand_once_somebody_has_taken_the_finding_on() {
+    let receiver = Receiver::open().await;
+    receiver.behaves(|_, request| match request.recipient() {
+        "dr-1" => Manner::Answers(422),
+        _ => Manner::Answers(200),
+    });
+    let hospital = wards::open(&receiver).await;
+    wards::sets(&hospital, |_| {}).await;
+    let study = hospital.completed_study().await;
+    let finding = wards::finds(&hospital, &study, "HIGH", &["dr-1"]).await;
+    let dead = hospital
+        .wait_for("it to be given up", async || deliveries(&hospital, "state=DEAD").await.pop())
+        .await;
+    hospital.provider().acknowledges(&finding).await.expect_status(200);
+    dispatches(&hospital).await;
+    wards::settled(&hospital).await;
+    let before = receiver.received().len();
+
+    let retry = format!("/api/deliveries/{}/retry", id(&dead));
+    hospital.somebody("admin").post(&retry, json!({})).await.expect_status(200);
+    dispatches(&hospital).await;
+    assert_eq!(receiver.received().len(), before);
+    let listed = deliveries(&hospital, &format!("resourceId={}", id(&finding))).await;
+    assert!(listed.iter().any(|delivery| delivery["id"] == dead["id"] && delivery["state"] == "NOT_NEEDED"));
 }

@@ -19,13 +19,33 @@ fn tidied(text: &Value, finding: &Value, study: &Value) -> String {
         .replace(study["accessionNumber"].as_str().unwrap(), "<accession>")
 }
 
+/// One who does not read the studies here, so that whoever does is told.
+fn other_radiologist(hospital: &tests::Hospital) -> tests::Actor {
+    hospital.somebody_with("radiologist", |claims| claims.id = "radiologist-9".to_owned())
+}
+
+#[tokio::test]
+async fn who_reports_a_finding_is_not_told_of_it() {
+    let receiver = Receiver::open().await;
+    let hospital = wards::open(&receiver).await;
+    let study = hospital.completed_study().await;
+    hospital.reports(&study, "FINAL").await;
+    wards::finds(&hospital, &study, "CRITICAL", &[]).await;
+    wards::received(&hospital, &receiver, 1).await;
+    wards::settled(&hospital).await;
+    assert_eq!(recipients(&receiver.received()), ["provider-1"]);
+    assert_eq!(receiver.received()[0].header("x-organization-id"), "org-1");
+}
+
 #[tokio::test]
 async fn who_is_named_who_ordered_and_who_read_are_told_of_a_finding_each_once() {
     let receiver = Receiver::open().await;
     let hospital = wards::open(&receiver).await;
     let study = hospital.completed_study().await;
     hospital.reports(&study, "FINAL").await;
-    let finding = wards::finds(&hospital, &study, "CRITICAL", &["dr-1", "provider-1"]).await;
+    let mut finding = finding_of(&study, "CRITICAL");
+    finding["notifiedTo"] = json!(["dr-1", "provider-1"]);
+    let finding = other_radiologist(&hospital).raises(finding).await;
     // Nobody called for it: the finding itself did.
     let received = wards::received(&hospital, &receiver, 3).await;
     wards::settled(&hospital).await;
@@ -107,15 +127,24 @@ async fn who_has_a_report_is_told_that_it_says_something_else() {
     let mut finding = finding_of(&study, "LOW");
     finding["reportId"] = json!(id(&report));
     finding["notifiedTo"] = json!(["dr-7"]);
-    hospital.radiologist().raises(finding).await;
-    wards::received(&hospital, &receiver, 3).await;
+    other_radiologist(&hospital).raises(finding).await;
+    // Tied to no report, as one that was raised before there was any.
+    wards::finds(&hospital, &study, "LOW", &["dr-8"]).await;
+    let reader = hospital.somebody_with("provider", |claims| {
+        claims.id = "provider-7".to_owned();
+        claims.facility_ids = vec!["fac-9".to_owned()];
+    });
+    let path = format!("/api/reports/{}", id(&report));
+    let read = reader.request(reqwest::Method::GET, &path).header("x-break-glass", "The ward called");
+    tests::Reply::of(read).await.expect_status(200);
+    wards::received(&hospital, &receiver, 5).await;
 
     hospital.radiologist().amends(&report, "CORRECTED").await.expect_status(200);
-    let received = wards::received(&hospital, &receiver, 6).await;
+    let received = wards::received(&hospital, &receiver, 10).await;
 
     let amended: Vec<_> =
         received.into_iter().filter(|request| request.message()["type"] == "REPORT_AMENDED").collect();
-    assert_eq!(recipients(&amended), ["dr-7", "provider-1", "radiologist-1"]);
+    assert_eq!(recipients(&amended), ["dr-7", "dr-8", "provider-1", "provider-7", "radiologist-1"]);
     let number = report["reportNumber"].as_str().unwrap();
     let subject = amended[0].message()["subject"].as_str().unwrap();
     assert_eq!(subject, format!("Report {number} is CORRECTED"));
@@ -164,13 +193,23 @@ async fn the_privacy_officers_are_told_when_somebody_breaks_the_glass() {
 }
 
 #[tokio::test]
-async fn without_a_notification_service_nobody_is_told_and_nothing_waits() {
-    let hospital = tests::Hospital::open_with(|settings| settings.timers.clear()).await;
+async fn without_a_notification_service_a_finding_waits_for_one_and_nothing_else_does() {
+    let receiver = Receiver::open().await;
+    let mut hospital = tests::Hospital::open_with(|settings| settings.timers.clear()).await;
     let study = hospital.completed_study().await;
-    hospital.finds(&study, "CRITICAL").await;
+    wards::finds(&hospital, &study, "CRITICAL", &["dr-1"]).await;
+    let settled = wards::finds(&hospital, &study, "CRITICAL", &["dr-2"]).await;
+    other_radiologist(&hospital).acknowledges(&settled).await.expect_status(200);
     dispatches(&hospital).await;
 
     assert!(wards::deliveries(&hospital, "").await.is_empty());
-    let waiting = hospital.sql("select count(*)::text from imaging.outbox where state = 'PENDING'").await;
-    assert_eq!(waiting.as_deref(), Some("0"));
+    let waiting = "select string_agg(topic, ' ') from imaging.outbox where state = 'PENDING'";
+    assert_eq!(hospital.sql(waiting).await.as_deref(), Some("finding.raised finding.raised"));
+
+    let variables = &mut hospital.host.settings_mut().variables;
+    variables.insert("notification_service_url".to_owned(), receiver.url());
+    hospital.host.restart().await.unwrap();
+    dispatches(&hospital).await;
+    wards::settled(&hospital).await;
+    assert_eq!(recipients(&receiver.received()), ["dr-1", "provider-1"]);
 }

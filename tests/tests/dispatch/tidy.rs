@@ -4,9 +4,10 @@ use serde_json::json;
 use tests::{
     Hospital,
     hospital::{ct_chest, id},
+    receiver::{Manner, Receiver},
 };
 
-use crate::wards::{dispatches, passes};
+use crate::wards::{self, dispatches, passes};
 
 #[tokio::test]
 async fn the_blob_of_a_removed_image_goes_when_the_retention_time_is_over() {
@@ -57,4 +58,30 @@ async fn what_a_request_was_answered_a_day_ago_is_forgotten_though_nobody_asks_a
     passes(&hospital, "25 hours").await;
     assert_eq!(hospital.machine().post("/tasks/dispatch", json!({})).await.expect(200)["more"], false);
     assert_eq!(hospital.sql(kept).await.as_deref(), Some("0"));
+}
+
+#[tokio::test]
+async fn what_was_told_long_ago_is_forgotten_but_for_what_was_given_up() {
+    let receiver = Receiver::open().await;
+    receiver.behaves(|_, request| match request.recipient() {
+        "dr-1" => Manner::Answers(422),
+        _ => Manner::Answers(200),
+    });
+    let hospital = wards::open(&receiver).await;
+    let study = hospital.completed_study().await;
+    let finding = wards::finds(&hospital, &study, "LOW", &["dr-1"]).await;
+    wards::concluded(&hospital, 2).await;
+    hospital.provider().acknowledges(&finding).await.expect_status(200);
+    dispatches(&hospital).await;
+    wards::settled(&hospital).await;
+    passes(&hospital, "89 days").await;
+    dispatches(&hospital).await;
+    assert_eq!(wards::deliveries(&hospital, "").await.len(), 2);
+
+    passes(&hospital, "2 days").await;
+    dispatches(&hospital).await;
+    let kept = wards::deliveries(&hospital, "").await;
+    assert_eq!((kept.len(), &kept[0]["state"]), (1, &json!("DEAD")));
+    let events = "select string_agg(topic, ' ') from imaging.outbox";
+    assert_eq!(hospital.sql(events).await.as_deref(), Some("finding.raised"));
 }

@@ -215,7 +215,7 @@ pub(super) fn is_over(of: &Value, today: &str) -> bool {
 }
 
 /// Today, as `YYYY-MM-DD`.
-pub(super) fn today() -> String {
+pub fn today() -> String {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let now = Timestamp::from_second(since.as_secs().try_into().unwrap_or_default()).unwrap_or_default();
     now.strftime("%Y-%m-%d").to_string()

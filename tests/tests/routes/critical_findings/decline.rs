@@ -38,7 +38,8 @@ async fn declining_is_kept_and_told_and_changes_nothing_else() {
         declined["declines"] = json!([]);
         declined["study"] = finding["study"].clone();
         assert_eq!(declined, finding);
-        assert_eq!(told(&hospital, &finding).await, ["finding.raised 1", "finding.declined 1"]);
+        let said = ["finding.raised 1", "finding.escalated 1", "finding.declined 1"];
+        assert_eq!(told(&hospital, &finding).await, said);
         assert_eq!(acts(&hospital, &finding).await[1], "provider-1 finding.decline 1 {MRN-1}");
         // The next who is asked sees it, and may take it or decline it as well.
         declines(&other_radiologist(&hospital), &finding).await.expect(200);
@@ -56,7 +57,7 @@ async fn a_person_declines_once_and_may_think_better_of_it() {
     let finding = last_of(&hospital, "OPEN").await;
     declines(&hospital.provider(), &finding).await.expect(200);
     declines(&hospital.provider(), &finding).await.expect_refusal(409, "finding_already_declined");
-    assert_eq!(told(&hospital, &finding).await.len(), 2);
+    assert_eq!(told(&hospital, &finding).await.len(), 3);
     hospital.provider().acknowledges(&finding).await.expect(200);
 }
 

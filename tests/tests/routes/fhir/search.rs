@@ -157,8 +157,8 @@ async fn a_search_is_read_on_by_its_links() {
     // Whoever asks for more than a page holds gets a page.
     let copies = "insert into imaging.orders
          select (jsonb_populate_record(o, jsonb_build_object(
-             'id', gen_random_uuid(), 'order_number', 'N-' || n, 'accession_number', 'N-' || n))).*
-           from (select * from imaging.orders limit 1) as o, generate_series(1, 120) as n";
+            'id', gen_random_uuid(), 'order_number', 'N-' || n, 'accession_number', 'N-' || n, 'sealed', '{}'::jsonb))).*
+           from imaging.orders o, generate_series(1, 120) as n where o.id = (select id from imaging.orders limit 1)";
     hospital.execute(copies).await;
     let page = resource(ehr(&hospital).get("/fhir/ServiceRequest?_count=1000").await, 200);
     assert_eq!(page["entry"].as_array().unwrap().len(), 100);

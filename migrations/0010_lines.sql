@@ -12,7 +12,7 @@ alter table imaging.deliveries
 alter table imaging.deliveries no force row level security;
 update imaging.deliveries
    set line = concat_ws('/', resource_id, recipient), made_at = created_at,
-       urgency = case when finding_id is null then 2 else 0 end;
+       urgency = case when finding_id is null then 2 else 1 end;
 alter table imaging.deliveries force row level security;
 
 alter table imaging.deliveries

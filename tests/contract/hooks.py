@@ -146,6 +146,8 @@ REFUSED_BY_STATE = {
         ("orderId", "is not an order of this organization"),
         ("patientId", "is not the patient of the order"),
         ("modality", "is not the modality of the order"),
+        # Where no health record can be asked for it.
+        ("patientName", "is required"),
     ],
     "changeStudy": [("reason", "is required for this step")],
     "moveStudy": [("reason", "is required for this step")],

@@ -483,9 +483,9 @@ fn asks(planted: &Planted) -> BTreeMap<&'static str, Value> {
         ),
         (
             "dispatch.describe_patient",
-            json!({"study": study, "patientId": "MRN-1", "open": ["SCHEDULED", "COMPLETED"], "sealed": {"patientName": "x"}}),
+            json!({"study": study, "patientId": "MRN-1", "open": everywhere, "sealed": {"patientName": "x"}}),
         ),
-        ("dispatch.tell_care_team", json!({"finding": planted.found, "members": ["dr-9"]})),
+        ("dispatch.tell_care_team", json!({"finding": planted.taken, "members": ["dr-9"]})),
         (
             "dispatch.conclude",
             json!({

@@ -3,7 +3,7 @@
 
 use domain::{
     StudyStatus,
-    fhir::{Demographics, Exchange, Question, members, today},
+    fhir::{Demographics, Exchange, Question, members},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -50,14 +50,15 @@ pub(crate) async fn settle(
         Question::CareTeam if answer.status == Some(404) => Ok(Answer { status: Some(200), ..answer }),
         _ if !answer.is_success() => Ok(answer),
         Question::CareTeam => {
-            let Ok(members) = members(&answer.said, &today()) else {
+            let Ok(members) = members(&answer.said, &service::today()) else {
                 return Ok(Answer::none("not_understood"));
             };
             let ask = json!({"finding": resource, "members": members});
             cx.call_as("dispatch", organization, "dispatch.tell_care_team", ask).await?;
             Ok(answer)
         }
-        Question::Patient => match Demographics::answered(&answer.said, &asked.patient_id) {
+        Question::Patient => match Demographics::answered(&answer.said, &asked.patient_id, &service::today())
+        {
             Ok(patient) if patient.name.is_some() => {
                 describe(cx, organization, resource, asked, &patient).await?;
                 Ok(answer)

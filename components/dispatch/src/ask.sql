@@ -32,7 +32,8 @@ begin
         return imaging.done('{"told": []}');
     end if;
     others := array(
-        select member from jsonb_array_elements_text(ask->'members') as member where member <> all(f.notified_to));
+        select member from jsonb_array_elements_text(ask->'members') as member where member <> all(f.notified_to)
+                and member is distinct from f.reported_by_id);
     if others <> '{}' then
         perform findings.tell(cx, f, others);
         perform outbox.append(

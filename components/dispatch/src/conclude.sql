@@ -43,7 +43,8 @@ begin
     end if;
     if f.id is not null then
         perform findings.attempted(cx, f, d.recipient, d.channel, delivered, ask->'notified');
-        if ask->'hasten' ? f.severity then
+        -- Who cares for the patient is told beside those who have to see to it.
+        if ask->'hasten' ? f.severity and d.topic <> 'finding.shared' then
             select findings.hasten_past(cx, f, coalesce((o.detail->>'level')::integer, 0)) into hastened
               from imaging.outbox o
              where o.organization = d.organization and o.id = d.event_id;

@@ -64,7 +64,8 @@ begin
     -- Had it been given up, this is what came of trying it again.
     update imaging.deliveries
        set state = 'NOT_NEEDED'
-     where organization = o.organization and event_id = o.id and state = 'PENDING' and last_code = ask->>'notMade';
+     where organization = o.organization and event_id = o.id and state = 'PENDING' and last_code = ask->>'notMade'
+       and ask->>'left' is null;
     update imaging.outbox
        set state = case when ask->>'left' is null then 'DELIVERED' else state end,
            detail = detail || jsonb_strip_nulls(jsonb_build_object('only', ask->'left'))

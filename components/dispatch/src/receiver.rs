@@ -7,7 +7,6 @@ use domain::{Channel, fhir::MEDIA_TYPE, retry_after};
 use futures::future::{Either, select};
 use http::{HeaderMap, header::RETRY_AFTER};
 use http_body_util::{BodyExt, Full, Limited};
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use service::{Result, optional};
@@ -132,12 +131,10 @@ impl Receiver {
 impl Answer {
     fn of(status: u16, headers: &HeaderMap) -> Self {
         let asked = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        let now = Timestamp::from_second(since.as_secs().try_into().unwrap_or_default()).unwrap_or_default();
         Self {
             status: Some(status),
             code: status.to_string(),
-            retry_after: asked.and_then(|asked| retry_after(asked, now)),
+            retry_after: asked.and_then(|asked| retry_after(asked, service::now())),
             said: Value::Null,
         }
     }

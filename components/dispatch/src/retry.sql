@@ -1,5 +1,5 @@
 -- dispatch.retry: a delivery that was given up is tried again, now and as often as a new one; of one that was never made,
--- its event is
+-- its event is. One that would put something older over what the health record was told since is not needed any more.
 create or replace function dispatch.retry(cx jsonb, ask jsonb) returns jsonb
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
@@ -20,10 +20,11 @@ begin
     end if;
 
     update imaging.deliveries
-       set state = 'PENDING', attempts = 0, due_at = imaging.clock()
+       set state = case when dispatch.is_outdated(d) then 'NOT_NEEDED' else 'PENDING' end, attempts = 0,
+           due_at = imaging.clock()
      where organization = d.organization and id = d.id
     returning * into d;
-    if d.last_code = ask->>'notMade' then
+    if d.state = 'PENDING' and d.last_code = ask->>'notMade' then
         update imaging.outbox
            set state = 'PENDING', attempts = 0, due_at = imaging.clock()
          where organization = d.organization and id = d.event_id;
@@ -32,4 +33,14 @@ begin
         cx, 'delivery.retry', 'delivery', d.id, null, audit.patients_of(d.organization, array[d.id]));
     return imaging.done(dispatch.document(d));
 end
+$$;
+
+-- dispatch.is_outdated: whether the health record was told something newer in the place of a delivery, or is about to be
+create or replace function dispatch.is_outdated(d imaging.deliveries) returns boolean
+language sql stable
+as $$
+    select d.channel = 'EHR' and exists (
+        select from imaging.deliveries newer
+         where newer.organization = d.organization and newer.channel = d.channel and newer.line = d.line
+           and newer.made_at > d.made_at and newer.state in ('PENDING', 'DELIVERED'))
 $$;

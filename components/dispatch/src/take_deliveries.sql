@@ -28,9 +28,10 @@ begin
         end if;
         first := dispatch.first_in_line(d.organization, d.channel, d.line);
         if first.id <> d.id then
-            -- It is not looked at again before the first is; or when that one is done with, should it be sooner.
+            -- It is not looked at again before the first is, or for a moment; or when that one is done with. Not for longer:
+            -- who is done with the first at this moment does not see that this one was moved.
             update imaging.deliveries
-               set due_at = first.due_at
+               set due_at = least(first.due_at, imaging.clock() + interval '2 seconds')
              where organization = d.organization and id = d.id and first.due_at > imaging.clock();
             continue;
         end if;

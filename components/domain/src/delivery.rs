@@ -23,7 +23,7 @@ enumeration! {
         Delivered = "DELIVERED",
         /// Given up: somebody has to see to it.
         Dead = "DEAD",
-        /// Somebody had acknowledged the finding before it was sent.
+        /// Somebody had acknowledged the finding before it was sent, or something newer was told in its place.
         NotNeeded = "NOT_NEEDED",
     }
 }
@@ -40,6 +40,8 @@ impl DeliveryState {
             (NotNeeded, Delivered) => Transition::Free,
             // Only a person does that.
             (Dead, Pending) => Transition::Free,
+            // And then it may be that something newer was told since.
+            (Dead, NotNeeded) => Transition::Free,
             _ => Transition::Never,
         }
     }
@@ -175,7 +177,7 @@ mod tests {
         insta::assert_snapshot!(table(DeliveryState::ALL, DeliveryState::step, DeliveryState::as_str), @r"
         PENDING -> PENDING, DELIVERED, DEAD, NOT_NEEDED
         DELIVERED -> nothing
-        DEAD -> PENDING
+        DEAD -> PENDING, NOT_NEEDED
         NOT_NEEDED -> DELIVERED
         ");
     }

@@ -12,7 +12,7 @@ const ROUNDS: usize = 100;
 pub(crate) async fn describe(cx: &Context) -> Result<Reply> {
     let caller = cx.require(Right::Exchange).await?;
     let resource = form::sent(cx).await?;
-    let patient = Demographics::read(&resource).map_err(form::invalid)?;
+    let patient = Demographics::read(&resource, &service::today()).map_err(form::invalid)?;
     cx.concerns(Some(patient.patient_id.clone()), None);
 
     let mut ask = json!({

@@ -1,5 +1,5 @@
 -- findings.decline: that a finding is not somebody's, once a person. It stays where it is, and the next group is told now;
--- where every group was told, all those are told again who have not declined it.
+-- where no group is left that has anybody, all those are told again who have not declined it.
 create or replace function findings.decline(cx jsonb, ask jsonb) returns jsonb
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
@@ -32,9 +32,7 @@ begin
         return imaging.refuse('already_declined');
     end if;
 
-    if exists (select from imaging.escalations e
-                where e.organization = f.organization and e.finding_id = f.id and e.kind = 'LEVEL'
-                  and e.fired_at is null and e.stopped_at is null) then
+    if findings.has_somebody_left(f) then
         perform findings.hasten(cx, f.id);
     else
         others := array(

@@ -162,7 +162,7 @@ impl Storage {
     /// Signs a service SAS. The fields, in this order, are those of version 2020-12-06 and later; those for identity,
     /// address, snapshot, encryption and answer headers stay empty.
     fn grant(&self, blob: Option<&str>, permission: Permission, valid: SignedDuration) -> Result<Grant> {
-        let now = now()?;
+        let now = crate::now();
         let expires_at =
             now.checked_add(valid).map_err(|_| Error::Internal("the clock is out of range".to_owned()))?;
         // Clocks differ by a little: a URL is valid from a moment ago.
@@ -388,14 +388,6 @@ async fn send_once(
         },
     };
     Ok(Answer { status: parts.status, headers: parts.headers, bytes })
-}
-
-/// This moment, to the second. Not by what would panic: it knows how to print every mistake there is about time, which is
-/// forty kilobytes of code as well.
-fn now() -> Result<Timestamp> {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    let seconds = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
-    Timestamp::from_second(seconds).map_err(|_| Error::Internal("the clock is out of range".to_owned()))
 }
 
 /// `YYYY-MM-DDTHH:MM:SSZ`. Not by a pattern: what understands patterns is forty kilobytes of code.

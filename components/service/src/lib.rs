@@ -6,6 +6,7 @@ mod attempt;
 pub mod auth;
 pub mod blob;
 mod body;
+mod clock;
 mod context;
 mod db;
 mod error;
@@ -19,6 +20,7 @@ mod settings;
 mod wake;
 
 pub use body::Body;
+pub use clock::{now, today};
 pub use context::{Authorized, Context};
 pub use error::{Error, Failure, FieldFault, Refusal, Result};
 pub use page::Page;

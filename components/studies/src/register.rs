@@ -4,7 +4,7 @@ use domain::{
     dicom::{AccessionNumber, PersonName, Uid},
 };
 use serde_json::{Value, json};
-use service::{Context, Reply, Result, optional, wake};
+use service::{Context, Reply, Result, optional};
 
 use crate::refusal;
 
@@ -80,7 +80,7 @@ pub(crate) async fn register(cx: &Context) -> Result<Reply> {
         .await
         .map_err(refusal::explain(None))?;
     if !is_named {
-        wake(cx).await;
+        service::wake(cx).await;
     }
     let location = format!("/api/studies/{}", study.get("id").and_then(Value::as_str).unwrap_or_default());
     Ok(Reply::created("study", study, &location))

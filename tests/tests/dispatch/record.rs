@@ -186,3 +186,30 @@ async fn what_cannot_be_told_is_listed_when_it_is_given_up_and_told_when_a_perso
     let states: Vec<&str> = listed.iter().map(|delivery| delivery["state"].as_str().unwrap()).collect();
     assert_eq!(states, ["DELIVERED", "NOT_NEEDED", "DELIVERED"]);
 }
+
+#[tokio::test]
+async fn what_was_given_up_is_not_put_over_something_newer_when_it_is_tried_again() {
+    let record = Receiver::open().await;
+    record.behaves(|_, request| match request.body["status"].as_str() {
+        Some("preliminary") => Manner::Answers(422),
+        _ => Manner::Answers(200),
+    });
+    let hospital = open(&record).await;
+    let study = hospital.completed_study().await;
+    let report = hospital.reports(&study, "PRELIMINARY").await;
+    dispatches(&hospital).await;
+    wards::settled(&hospital).await;
+    hospital.radiologist().signs(&report).await.expect_status(200);
+    dispatches(&hospital).await;
+    wards::settled(&hospital).await;
+    let before = record.received().len();
+
+    record.is(Manner::Answers(200));
+    let dead = deliveries(&hospital, "state=dead").await;
+    assert_eq!(dead.len(), 1, "{dead:?}");
+    let retry = format!("/api/deliveries/{}/retry", id(&dead[0]));
+    let retried = hospital.somebody("admin").post(&retry, json!({})).await.expect(200)["delivery"].take();
+    assert_eq!(retried["state"], "NOT_NEEDED");
+    dispatches(&hospital).await;
+    assert_eq!(record.received().len(), before);
+}

@@ -1,8 +1,5 @@
 //! How this service names things in FHIR: the systems of its numbers, and references to what it and others have.
 
-use std::time::SystemTime;
-
-use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::{Modality, enumeration::enumeration};
@@ -212,13 +209,6 @@ pub(super) fn is_over(of: &Value, today: &str) -> bool {
     let Some(end) = of.get("period").and_then(|period| text(period, "end")) else { return false };
     let day: String = end.chars().take(today.len()).collect();
     today.get(..day.len()).is_some_and(|now| day.as_str() < now)
-}
-
-/// Today, as `YYYY-MM-DD`.
-pub fn today() -> String {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let now = Timestamp::from_second(since.as_secs().try_into().unwrap_or_default()).unwrap_or_default();
-    now.strftime("%Y-%m-%d").to_string()
 }
 
 /// Text as it stands in a URI (RFC 3986 2.1).

@@ -37,7 +37,7 @@ mod tests;
 pub use bundle::{Found, searchset};
 pub use capabilities::capabilities;
 pub use communication::Acknowledgement;
-pub use exchange::{Exchange, System, Update, today};
+pub use exchange::{Exchange, System, Update};
 pub use outcome::{Issue, IssueType, outcome};
 pub use patient::Demographics;
 pub use question::{Question, members};

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{
     Faults,
     element::{self, Element},
-    exchange::{is_over, text, today},
+    exchange::{is_over, text},
 };
 use crate::{BirthDate, ExternalId, Parse, Sex, dicom::PersonName};
 
@@ -41,11 +41,11 @@ pub struct Demographics {
 }
 
 impl Demographics {
-    /// Reads a Patient that was sent, or that was asked for.
-    pub fn read(resource: &Value) -> Result<Self, Faults> {
+    /// Reads a Patient that was sent, or that was asked for, with the names that hold today, as `YYYY-MM-DD`.
+    pub fn read(resource: &Value, today: &str) -> Result<Self, Faults> {
         element::read(resource, "Patient", ELEMENTS, |patient| {
             let patient_id = patient_id(patient);
-            let name = name(patient);
+            let name = name(patient, today);
             let birth_date = birth_date(patient);
             let sex = patient.code(
                 "gender",
@@ -147,10 +147,9 @@ const OTHER_USES: [&str; 5] = ["old", "maiden", "nickname", "anonymous", "temp"]
 
 /// The name as DICOM writes it (PS3.5 6.2.1): the official one, else the usual one, else the first that is the patient's own;
 /// of those that hold by now.
-fn name(patient: &Element<'_>) -> Option<PersonName> {
-    let today = today();
+fn name(patient: &Element<'_>, today: &str) -> Option<PersonName> {
     let is_current = |name: &Element<'_>| {
-        !is_over(name.value(), &today) && !name.text("use").is_some_and(|of| OTHER_USES.contains(&of))
+        !is_over(name.value(), today) && !name.text("use").is_some_and(|of| OTHER_USES.contains(&of))
     };
     let names: Vec<_> = patient.each("name").into_iter().filter(is_current).collect();
     let of_use = |wanted: &str| names.iter().find(|name| name.text("use") == Some(wanted));

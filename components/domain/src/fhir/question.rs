@@ -34,7 +34,7 @@ impl Exchange<'_> {
 impl Demographics {
     /// Reads what was answered when a patient was asked for: the patient, or a Bundle that holds nothing else. It must be
     /// the one who was asked for, by id or by an identifier.
-    pub fn answered(answer: &Value, patient: &str) -> Result<Self, Faults> {
+    pub fn answered(answer: &Value, patient: &str, today: &str) -> Result<Self, Faults> {
         let entries = answer.get("entry").and_then(Value::as_array);
         let found: Vec<&Value> = entries
             .into_iter()
@@ -47,7 +47,7 @@ impl Demographics {
             [one] => one,
             _ => return Err(fault("Bundle.entry", "must hold one Patient")),
         };
-        let said = Self::read(resource)?;
+        let said = Self::read(resource, today)?;
         if !names(resource, patient) {
             return Err(fault("Patient.id", "is not the patient who was asked for"));
         }

@@ -368,7 +368,7 @@ fn a_patient_is_read_by_the_name_that_holds() {
         "gender": "female",
         "birthDate": "1970-02-03",
     });
-    let read = |patient: &Value| Demographics::read(patient);
+    let read = |patient: &Value| Demographics::read(patient, "2026-11-24");
     let doe = read(&patient).unwrap();
     assert_eq!(doe.name.unwrap().to_string(), "Doe^Jane^Ann Mary^^Jr.");
     assert_eq!(json!(doe.birth_date), "1970-02-03T00:00:00.000Z");
@@ -421,7 +421,7 @@ fn a_patient_is_read_by_the_name_that_holds() {
 fn a_name_is_one_that_holds_today_and_is_the_patients_own() {
     let named = |names: Value| {
         let patient = json!({"resourceType": "Patient", "id": "MRN-1", "gender": "female", "name": names});
-        Demographics::read(&patient).unwrap().name.map(|name| name.to_string())
+        Demographics::read(&patient, "2026-11-24").unwrap().name.map(|name| name.to_string())
     };
     let over = json!({"use": "official", "family": "Roe", "period": {"start": "1990", "end": "2020-05"}});
     let held = json!({"use": "usual", "family": "Doe", "period": {"end": "9999-12-31"}});
@@ -438,7 +438,7 @@ fn a_name_is_one_that_holds_today_and_is_the_patients_own() {
 fn a_patient_without_an_id_is_known_by_a_record_number_and_by_no_other() {
     let numbered = |identifiers: Value| {
         let patient = json!({"resourceType": "Patient", "gender": "female", "identifier": identifiers});
-        Demographics::read(&patient).map(|patient| patient.patient_id.as_str().to_owned())
+        Demographics::read(&patient, "2026-11-24").map(|patient| patient.patient_id.as_str().to_owned())
     };
     let of = |kind: &str, value: &str| json!({"type": {"coding": [{"code": kind}]}, "value": value});
     let untold = |value: &str| json!({"system": "urn:mrn", "value": value});
@@ -492,7 +492,7 @@ fn an_answer_is_about_the_patient_who_was_asked_for() {
         json!({"resourceType": "Bundle", "type": "searchset", "entry": entries})
     };
     let outcome = json!({"resourceType": "OperationOutcome"});
-    let answered = |answer: &Value| Demographics::answered(answer, "MRN-1");
+    let answered = |answer: &Value| Demographics::answered(answer, "MRN-1", "2026-11-24");
     for answer in
         [patient("MRN-1"), bundle(&[patient("MRN-1")]), bundle(&[outcome.clone(), patient("MRN-1")])]
     {
@@ -862,7 +862,7 @@ proptest! {
             }
             let faults = match kind {
                 "ServiceRequest" => HERE.asked(&sent).err(),
-                "Patient" => Demographics::read(&sent).err(),
+                "Patient" => Demographics::read(&sent, "2026-11-24").err(),
                 _ => Acknowledgement::read(&sent).err(),
             };
             for (path, _) in faults.unwrap_or_default() {

@@ -21,12 +21,15 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
         required::<String>("resource").like("finding").says("The kind of thing."),
         required::<ResourceId>("resourceId"),
         nullable::<String>("recipient").like("dr-1").says("Whom a message is for."),
-        required::<DeliveryState>("state").like("DEAD"),
+        required::<DeliveryState>("state")
+            .like("DEAD")
+            .says("NOT_NEEDED: somebody has taken the finding on, or something newer was told in its place."),
         required::<Number>("attempts").like(3),
         required::<Time>("dueAt").says("When it is tried next, while it is PENDING."),
         nullable::<String>("lastCode")
             .like("422")
-            .says("What the last attempt came to: the status of the reply, or why there was none."),
+            .says("What the last attempt came to: the status of the reply, or why there was none; `not_made` when it \
+                 could not even be made."),
         required::<Time>("createdAt"),
         nullable::<Time>("deliveredAt").like(Value::Null),
     ]);
@@ -36,7 +39,7 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
 pub(super) fn operations() -> Vec<Operation> {
     vec![
         Operation::new("get", "/api/deliveries", "listDeliveries")
-            .says("List deliveries", "Newest first. Those that are DEAD wait for somebody to see to them.")
+            .says("List deliveries", "Newest first. Those that are DEAD wait for somebody to see to them; all others are kept for 90 days.")
             .filter::<StateFilter>("state", "In this state.")
             .filter::<Line>("topic", "Of this topic.")
             .like("finding.raised")

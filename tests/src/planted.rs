@@ -42,6 +42,7 @@ const TEXTS: &[&str] = &[
     "A view is missing",
     "Another view is missing",
     "The patient left",
+    "The ward called",
     "The patient has moved away",
     "Wrong patient",
     // Reports.

@@ -50,8 +50,8 @@ impl PageSize {
 
 impl Parse for PageSize {
     fn parse(value: &Value) -> Result<Self, Fault> {
-        let asked = value.as_u64().filter(|asked| *asked > 0);
-        let asked = asked.ok_or_else(|| Fault::new("must be a whole number from 1"))?;
+        let asked = value.as_u64().and_then(|asked| u32::try_from(asked).ok()).filter(|asked| *asked > 0);
+        let asked = asked.ok_or_else(|| Fault::new("must be a whole number from 1 to 4294967295"))?;
         Ok(Self(usize::try_from(asked).map_or(Self::MOST, |asked| asked.min(Self::MOST))))
     }
 }

@@ -765,8 +765,8 @@ fn a_day_is_written_as_a_day_and_an_edited_report_as_edited() {
 fn a_page_is_as_large_as_is_asked_for_but_for_a_most() {
     let size = |value: Value| PageSize::parse(&value).map(PageSize::get).map_err(|fault| fault.to_string());
     assert_eq!([1, 100, 101, 1_000_000].map(|asked| size(json!(asked)).unwrap()), [1, 100, 100, 100]);
-    assert_eq!(size(json!(0)).unwrap_err(), "must be a whole number from 1");
-    assert_eq!(size(json!("x")).unwrap_err(), "must be a whole number from 1");
+    assert_eq!(size(json!(0)).unwrap_err(), "must be a whole number from 1 to 4294967295");
+    assert_eq!(size(json!("x")).unwrap_err(), "must be a whole number from 1 to 4294967295");
 }
 
 #[test]

@@ -164,7 +164,7 @@ async fn a_search_is_read_on_by_its_links() {
     assert_eq!(page["entry"].as_array().unwrap().len(), 100);
     assert_eq!(page["link"][1]["relation"], "next");
     for (query, fault) in [
-        ("_count=0", "structure _count must be a whole number from 1\n"),
+        ("_count=0", "structure _count must be a whole number from 1 to 4294967295\n"),
         ("identifier=%7C", "structure identifier must be one identifier: system|value, or a value\n"),
         ("cursor=7", "structure cursor must be a UUID\n"),
         ("patient=", "structure patient must not be empty\n"),

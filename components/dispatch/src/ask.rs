@@ -54,8 +54,9 @@ pub(crate) async fn settle(
                 return Ok(Answer::none("not_understood"));
             };
             let ask = json!({"finding": resource, "members": members});
-            cx.call_as("dispatch", organization, "dispatch.tell_care_team", ask).await?;
-            Ok(answer)
+            let told = cx.call_as("dispatch", organization, "dispatch.tell_care_team", ask).await?;
+            let tells_more = told.pointer("/told/0").is_some();
+            Ok(Answer { tells_more, ..answer })
         }
         Question::Patient => match Demographics::answered(&answer.said, &asked.patient_id, &service::today())
         {

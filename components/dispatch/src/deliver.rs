@@ -107,7 +107,7 @@ async fn take(cx: &Context, channel: Channel, most: usize) -> Result<Vec<Value>>
 
 struct Attempted {
     delivered: bool,
-    /// Somebody else is to be told now.
+    /// Somebody else is to be told now: the next group, or the care team.
     hastened: bool,
 }
 
@@ -173,6 +173,6 @@ async fn conclude(cx: &Context, due: &Taken, answer: &Answer) -> Result<Attempte
     let concluded = cx.call_as("dispatch", &due.organization, "dispatch.conclude", ask).await?;
     Ok(Attempted {
         delivered: verdict == Verdict::Delivered,
-        hastened: concluded.get("hastened") == Some(&Value::Bool(true)),
+        hastened: answer.tells_more || concluded.get("hastened") == Some(&Value::Bool(true)),
     })
 }

@@ -49,6 +49,8 @@ pub(crate) struct Answer {
     pub retry_after: Option<Duration>,
     /// What the answer to a question says; null when it is no JSON, or too much.
     pub said: Value,
+    /// By what it says, more people are to be told of a finding.
+    pub tells_more: bool,
 }
 
 impl Request {
@@ -136,6 +138,7 @@ impl Answer {
             code: status.to_string(),
             retry_after: asked.and_then(|asked| retry_after(asked, service::now())),
             said: Value::Null,
+            tells_more: false,
         }
     }
 
@@ -148,7 +151,7 @@ impl Answer {
     }
 
     pub(crate) fn none(code: &str) -> Self {
-        Self { status: None, code: code.to_owned(), retry_after: None, said: Value::Null }
+        Self { status: None, code: code.to_owned(), retry_after: None, said: Value::Null, tells_more: false }
     }
 }
 

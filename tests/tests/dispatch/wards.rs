@@ -49,13 +49,16 @@ pub(crate) async fn deliveries(hospital: &Hospital, filter: &str) -> Vec<Value> 
     all
 }
 
-/// Waits until nothing is on its way any more.
+/// The timer comes round until nothing is on its way any more: what somebody else has at this moment is waited for.
 pub(crate) async fn settled(hospital: &Hospital) {
     let open = "select count(*)::text from (
                     select from imaging.deliveries where state = 'PENDING' union all
                     select from imaging.outbox where state = 'PENDING') as waiting";
     hospital
-        .wait_for("everything to be delivered", async || hospital.sql(open).await.filter(|open| open == "0"))
+        .wait_for("everything to be delivered", async || {
+            dispatches(hospital).await;
+            hospital.sql(open).await.filter(|open| open == "0")
+        })
         .await;
 }
 

@@ -177,7 +177,7 @@ fn notifications(event: &Value, seal: &Seal, portal: Option<&str>) -> Result<Vec
         .collect()
 }
 
-/// What the health record is to know now, in the order in which each refers to the ones before.
+/// What the health record is to know now. Each refers to the others by their identifiers, so that none waits for another.
 fn updates(organization: &str, mut exchanged: Value, seal: &Seal) -> Result<Vec<Value>> {
     seal.open_document(&mut exchanged)?;
     let exchange = Exchange::elsewhere(organization);

@@ -8,6 +8,13 @@ declare
     refusal jsonb;
 begin
     perform imaging.enter(cx);
+    -- The event is locked before its delivery, as everywhere.
+    perform from imaging.outbox o
+     where o.organization = cx->>'organization' and o.id = (
+            select known.event_id from imaging.deliveries known
+             where known.organization = o.organization and known.id = (ask->>'id')::uuid
+               and known.last_code = ask->>'notMade')
+       for update;
     select * into d from imaging.deliveries
      where organization = cx->>'organization' and id = (ask->>'id')::uuid
        for update;

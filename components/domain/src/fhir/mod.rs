@@ -11,8 +11,8 @@
 //! Whoever answers a request makes them by [`Exchange::here`]. Whoever sends them makes them by [`Exchange::elsewhere`],
 //! and sends each by its [`Update`]: `PUT {ehr_service_url}/{path}` with `resource` as `application/fhir+json`. That is a
 //! conditional update (R4 3.1.0.4.3): made where it is not there yet, and replaced where it is, so that sending it twice
-//! does no harm. An ImagingStudy and the ServiceRequest go before the DiagnosticReport which refers to them. That
-//! ServiceRequest is this service's own, known by the order's number and based on the one that the order was placed by:
+//! does no harm. The ImagingStudy and the ServiceRequest go with the DiagnosticReport, which refers to them by identifier: in
+//! whatever order they arrive. That ServiceRequest is this service's own, known by the order's number and based on the one that the order was placed by:
 //! the placer's is the placer's, and never written over.
 //!
 //! What is asked of the other side is a [`Question`] about a patient: `GET {ehr_service_url}/{place}`, where the place is
